@@ -1,6 +1,8 @@
 //! `redis`: asks a Redis server with the client in its own container.
 
-use super::support::database_client::{Password, ask, typed, variable_fault};
+use super::support::database_client::{
+    Password, SecretKey, ask, password_fault, secret_permission, typed,
+};
 use super::support::fan_out::{each_pod, item, pods_of};
 use super::support::kubectl_line;
 use super::support::settled::Question;
@@ -69,12 +71,26 @@ const READS_IN_PART: &[(&str, &[&str])] = &[
     ("SENTINEL", &["MASTERS", "REPLICAS", "CKQUORUM", "GET-MASTER-ADDR-BY-NAME"]),
 ];
 
+/// Settings that `CONFIG GET` may ask for: none of them is a secret.
+const SETTINGS: &[&str] = &[
+    "maxmemory",
+    "maxmemory-policy",
+    "maxclients",
+    "save",
+    "appendonly",
+    "appendfsync",
+    "tcp-keepalive",
+    "timeout",
+    "dir",
+    "dbfilename",
+];
+
 /// Asks a Redis server with its own client (redis-cli 7 or later), in the container of the server.
 /// The output is a list with one item per pod: `{pod, container, reply}`; with `pods: one`, it is
 /// that item. `reply` is the reply as JSON: a string, a number, a list, an object (of a hash), or
 /// null; of `INFO`, an object with a string for each field: `(.reply.connected_clients |
 /// tonumber)`. Only commands that read are possible, such as `GET`, `HGETALL`, `LLEN`, `XINFO
-/// GROUPS`, `INFO`, `DBSIZE` and `CLIENT LIST`. An error of the server is an error. Example:
+/// GROUPS`, `INFO`, `DBSIZE` and `CLIENT LIST`; and `CONFIG GET` of settings that are no secrets. An error of the server is an error. Example:
 /// `redis: {target: deployment/redis, command: [LLEN, jobs], password_env: REDIS_PASSWORD}`. (The
 /// images of NATS have no client: use `http` with its monitoring port, `/varz`, `/connz`, `/jsz`.)
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -93,6 +109,13 @@ pub struct Redis {
     /// Name of the environment variable of the container that has the password. The value does not
     /// leave the container.
     pub password_env: Option<String>,
+    /// Key of a Secret in the namespace of the pods that has the password, instead of
+    /// `password_env`: whether the server accepts what clients are given. The client gets the value
+    /// on its standard input.
+    pub password_secret: Option<SecretKey>,
+    /// Whether an error of the server is an answer: the item then has `says`, and no result.
+    #[serde(default)]
+    pub errors: bool,
     /// Container; defaults to the default container of the pod.
     pub container: Option<String>,
     /// Whether to query all pods or one.
@@ -116,18 +139,21 @@ impl Verb for Redis {
     fn check(&self) -> Result<(), String> {
         self.target.pods().map_err(|failure| failure.message)?;
         fault(&self.command)
-            .or_else(|| variable_fault(self.password_env.as_deref()))
+            .or_else(|| password_fault(self.password_env.as_deref(), self.password_secret.as_ref()))
             .map_or(Ok(()), Err)
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        exec_permissions(&self.target, namespace)
+        let place = self.target.namespace(namespace);
+        let secret = secret_permission(self.password_secret.as_ref(), place);
+        exec_permissions(&self.target, namespace).into_iter().chain(secret).collect()
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let at = (&self.target, self.pods);
         let command = typed(self.password(), &self.client());
-        kubectl_line::exec(at, namespace, self.container.as_deref(), "", &command)
+        let stdin = if self.password_secret.is_some() { " -i" } else { "" };
+        kubectl_line::exec(at, namespace, self.container.as_deref(), stdin, &command)
     }
 
     fn wrong(&self, _output: &Value) -> Option<Wrong> {
@@ -144,18 +170,18 @@ impl Verb for Redis {
         (context.progress)(&asked);
         let clients = [self.client()];
         let clients = &clients[..];
-        let question = Question {
-            context,
-            target: &self.target,
-            reads: true,
-            one: self.target.is_one_pod() || self.pods == Pods::One,
-        };
+        let question = Question::read(context, &self.target, self.pods);
         let output = each_pod(question, &pods, |name, pod| async move {
             let container = self.container.clone().or_else(|| pod::default_container(&pod));
             let place = (namespace, name.as_str(), container.as_deref());
-            let text = ask(context, place, self.password(), clients, "").await?;
-            let reply = reply(&self.command, &text);
-            Ok(item([("container", json!(container)), ("reply", reply)]))
+            let said = ask(context, place, self.password(), clients, "").await?;
+            let (reply, says) = match said.printed(self.errors)? {
+                Ok(text) => (reply(&self.command, &text), Value::Null),
+                Err(says) => (Value::Null, json!(says)),
+            };
+            let mut fields = vec![("container", json!(container)), ("reply", reply)];
+            fields.extend(self.errors.then_some(("says", says)));
+            Ok(item(fields))
         })
         .await?;
         let summary = match output.value.as_array() {
@@ -170,7 +196,7 @@ impl Verb for Redis {
 
 impl Redis {
     fn password(&self) -> Option<Password<'_>> {
-        self.password_env.as_deref().map(|from| Password { from, to: "REDISCLI_AUTH" })
+        Password::of(self.password_env.as_deref(), self.password_secret.as_ref(), "REDISCLI_AUTH")
     }
 
     fn client(&self) -> Vec<String> {
@@ -193,6 +219,14 @@ fn fault(command: &[String]) -> Option<String> {
     };
     if READS.contains(&first.as_str()) {
         return None;
+    }
+    if first == "CONFIG" {
+        let known = |name: &String| SETTINGS.contains(&name.to_lowercase().as_str());
+        let good = word(1).is_some_and(|second| second == "GET")
+            && command.len() > 2
+            && command[2..].iter().all(known);
+        let text = || format!("of `CONFIG`, only GET of {} is possible", SETTINGS.join(", "));
+        return (!good).then(text);
     }
     let Some((_, parts)) = READS_IN_PART.iter().find(|(name, _)| *name == first) else {
         return Some(format!(
@@ -235,11 +269,24 @@ mod tests {
 
     #[test]
     fn only_commands_that_read() {
-        for good in ["get a", "HGETALL h", "INFO", "xinfo groups jobs", "CLIENT LIST"] {
+        for good in
+            ["get a", "HGETALL h", "INFO", "xinfo groups jobs", "CLIENT LIST", "config get Save"]
+        {
             assert_eq!(fault(&words(good)), None, "{good}");
         }
-        let bad =
-            ["", "SET a b", "CONFIG GET requirepass", "CLIENT KILL 1", "XINFO", "-h x", "EVAL 1 0"];
+        let bad = [
+            "",
+            "SET a b",
+            "CONFIG GET requirepass",
+            "CONFIG GET *",
+            "CONFIG GET save requirepass",
+            "CONFIG GET",
+            "CONFIG SET save x",
+            "CLIENT KILL 1",
+            "XINFO",
+            "-h x",
+            "EVAL 1 0",
+        ];
         for bad in bad {
             assert!(fault(&words(bad)).is_some(), "{bad}");
         }

@@ -11,7 +11,7 @@ use super::request::{Query, ResourceRequest, Target};
 use super::status::{Status, json_response};
 use super::{
     Server, TOKEN, discovery, exec, fault, forward, listing, log, openapi, proxy, review, stats,
-    watch, write,
+    usage, watch, write,
 };
 
 pub(crate) async fn route(State(server): State<Server>, request: Request) -> Response {
@@ -43,13 +43,13 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
     match path.as_str() {
         "/sandbox/writes" => return Ok(json_response(&server.writes.list())),
         path if path == "/openapi/v3" || path.starts_with("/openapi/v3/") => {
-            return openapi::answer(path);
+            return openapi::answer(server.world().store.custom(), path);
         }
         "/sandbox/writes/counts" => return Ok(json_response(&server.writes.counts())),
         _ => {}
     }
     let query = Query::of(request.uri().query().unwrap_or_default());
-    let target = Target::of(&path);
+    let target = Target::of(server.world().store.custom(), &path);
     if let Target::Resource(target) = &target
         && let Some(fault) = server.faults.met(target.verb(request.method(), &query), target)
     {
@@ -72,7 +72,11 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
             authorize(&server, &target, verb)?;
             resource(server, target, query, request).await
         }
-        Target::Other => discovery::answer(&path, request.method(), request.headers()),
+        Target::Other if path.starts_with(usage::ROOT) => usage::answer(&server, &path),
+        Target::Other => {
+            let world = server.world();
+            discovery::answer(world.store.custom(), &path, request.method(), request.headers())
+        }
     }
 }
 
