@@ -117,7 +117,7 @@ fn collect(place: &str, value: &Value, places: &mut Vec<String>) {
     let step = |key: &str| format!("{place}/{}", key.replace('~', "~0").replace('/', "~1"));
     match value {
         Value::Object(map) => {
-            map.iter().for_each(|(key, inner)| collect(&step(key), inner, places))
+            map.iter().for_each(|(key, inner)| collect(&step(key), inner, places));
         }
         Value::Array(items) => {
             let items = items.iter().enumerate();

@@ -120,7 +120,7 @@ impl Field {
             about.push_str(" Required.");
         }
         if let Some(default) = &self.default {
-            about.push_str(&format!(" Default: `{default}`."));
+            about.extend([" Default: `", default, "`."]);
         }
         about
     }

@@ -225,28 +225,21 @@ fn template() -> Value {
 /// Lets a template stand for every value but a text, which may be one anyway, and for every mapping
 /// with fields.
 fn with_templates(schema: &mut Value) {
-    match schema {
-        Value::Object(map) => {
-            for (key, inner) in map.iter_mut() {
-                match key.as_str() {
-                    "properties" => {
-                        inner.as_object_mut().into_iter().flatten().for_each(|(_, one)| open(one));
-                    }
-                    "items" | "additionalProperties" if inner.is_object() => open(inner),
-                    "anyOf" | "oneOf" | "allOf" => {
-                        inner.as_array_mut().into_iter().flatten().for_each(with_templates);
-                    }
-                    _ => {}
-                }
+    let Value::Object(map) = schema else { return };
+    for (key, inner) in map.iter_mut() {
+        match key.as_str() {
+            "properties" => {
+                inner.as_object_mut().into_iter().flatten().for_each(|(_, one)| open(one));
             }
-            if let Some(reference) = map.get_mut("$ref").and_then(|one| match one {
-                Value::String(text) => Some(text),
-                _ => None,
-            }) {
-                *reference = reference.replace("#/definitions/", &format!("#/definitions/{OPEN}"));
+            "items" | "additionalProperties" if inner.is_object() => open(inner),
+            "anyOf" | "oneOf" | "allOf" => {
+                inner.as_array_mut().into_iter().flatten().for_each(with_templates);
             }
+            _ => {}
         }
-        _ => {}
+    }
+    if let Some(Value::String(reference)) = map.get_mut("$ref") {
+        *reference = reference.replace("#/definitions/", &format!("#/definitions/{OPEN}"));
     }
 }
 

@@ -291,15 +291,17 @@ impl Fault {
         let raw = source.get(scalar.span.clone()).unwrap_or_default();
         let name = source.get(self.span.clone()).unwrap_or_default();
         let is_field = source.get(..self.span.start).is_some_and(|before| before.ends_with('.'));
-        if params.contains(name) && !is_field {
-            self.label = format!("a parameter is `{{{{ params.{name} }}}}`");
-            self.correction =
-                Some(Correction { range: self.span.clone(), text: format!("params.{name}") });
+        let (label, range, text) = if params.contains(name) && !is_field {
+            let label = format!("a parameter is `{{{{ params.{name} }}}}`");
+            (label, self.span.clone(), format!("params.{name}"))
         } else if let Some((text, says)) = foreign::template(raw) {
             let text = quoted_template(&text, source, scalar.span.start);
-            self.label = says.to_owned();
-            self.correction = Some(Correction { range: scalar.span.clone(), text });
-        }
+            (says.to_owned(), scalar.span.clone(), text)
+        } else {
+            return;
+        };
+        self.label = label;
+        self.correction = Some(Box::new(Correction { range, text }));
     }
 }
 
