@@ -136,7 +136,7 @@ const CHANGED: [&str; 4] = [
 ];
 
 /// So many changes of a document are left out between two that are tried.
-const EVERY: usize = 4;
+const EVERY: usize = 6;
 
 /// The changes of right documents, and the mistakes.
 fn wrong_documents(of: Described) -> Vec<(String, Value)> {

@@ -33,12 +33,6 @@ pub(in crate::document) fn is_action(key: &str) -> bool {
     actions().any(|name| name == key)
 }
 
-/// Whether a step can have this key.
-#[cfg(test)]
-pub(in crate::document) fn is_step_field(key: &str) -> bool {
-    actions().chain(HEAD.iter().chain(GROUP).copied()).any(|known| known == key)
-}
-
 /// Keys of a group.
 const GROUP: &[&str] = &["steps", "rescue", "always"];
 
@@ -220,4 +214,10 @@ fn find<'n>(node: &'n Node, span: &Range<usize>) -> Option<&'n Node> {
         NodeKind::List(items) => items.iter().find_map(|item| find(item, span)),
         NodeKind::Map(entries) => entries.iter().find_map(|entry| find(&entry.node, span)),
     }
+}
+
+/// Whether a step can have this key.
+#[cfg(test)]
+pub(in crate::document) fn is_step_field(key: &str) -> bool {
+    actions().chain(HEAD.iter().chain(GROUP).copied()).any(|known| known == key)
 }
