@@ -1,7 +1,7 @@
 //! `backup`: streams what a command in a container prints to a verified file of this machine.
 
 use super::exec::program_fault;
-use super::support::backup_format::{BackupFormat, Edges, Expected, Problem};
+use super::support::backup_format::{BackupFormat, Edges, Expected, Problem, is_end_mark};
 use super::support::backup_store::{BackupRecord, Found, Partial, Store};
 use super::support::byte_rate::{per_second, rate, size};
 use super::support::kubectl_line;
@@ -165,6 +165,28 @@ struct Writing {
     partial: Partial,
     hash: Sha256,
     edges: Edges,
+    /// The last bytes, where they may be no part of the backup.
+    held: Vec<u8>,
+}
+
+impl Writing {
+    fn push(&mut self, data: &[u8], hold: usize) -> io::Result<()> {
+        self.held.extend_from_slice(data);
+        let rest = self.held.split_off(self.held.len().saturating_sub(hold));
+        let ready = std::mem::replace(&mut self.held, rest);
+        self.partial.write(&ready)?;
+        self.hash.update(&ready);
+        self.edges.push(&ready);
+        Ok(())
+    }
+
+    /// The end of the stream.
+    fn end(&mut self, expected: &Expected) -> io::Result<()> {
+        if is_end_mark(&self.held) && self.edges.problem(expected).is_none() {
+            self.held.clear();
+        }
+        self.push(&[], 0)
+    }
 }
 
 /// What came of it.
@@ -208,7 +230,8 @@ impl Backup {
         let program = self.command.first().map(String::as_str).unwrap_or_default();
         (context.progress)(&format!("{program} in pod {}", place.pod));
         let expected = self.expected();
-        let writing = Writing { partial, hash: Sha256::new(), edges: Edges::new(&expected) };
+        let (hash, edges) = (Sha256::new(), Edges::new(&expected));
+        let writing = Writing { partial, hash, edges, held: Vec::new() };
         let begun = Instant::now();
         let (mut reader, mut writer) = tokio::io::duplex(CHUNK);
         let cluster = context.cluster()?;
@@ -228,7 +251,7 @@ impl Backup {
             done
         };
         let storing = async {
-            let stored = store_all(&mut reader, writing, context, begun).await;
+            let stored = store_all(&mut reader, writing, &expected, context, begun).await;
             // a writer that nobody reads is told so
             drop(reader);
             stored
@@ -378,11 +401,13 @@ impl Made {
 async fn store_all(
     reader: &mut (impl AsyncRead + Unpin),
     mut writing: Writing,
+    expected: &Expected,
     context: &Context,
     begun: Instant,
 ) -> Result<(Writing, io::Result<()>), Failure> {
     let mut ticks = tokio::time::interval_at(begun + TICK, TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let hold = expected.format.map_or(0, BackupFormat::end_mark);
     let mut buffer = vec![0; CHUNK];
     loop {
         let count = tokio::select! {
@@ -393,13 +418,11 @@ async fn store_all(
             }
         };
         if count == 0 {
-            return Ok((writing, Ok(())));
+            let written = writing.end(expected);
+            return Ok((writing, written));
         }
         let work = move || {
-            let data = &buffer[..count];
-            let written = writing.partial.write(data);
-            writing.hash.update(data);
-            writing.edges.push(data);
+            let written = writing.push(&buffer[..count], hold);
             (writing, buffer, written)
         };
         let done = blocking(work).await.map_err(|error| Failure::error(error.to_string()))?;

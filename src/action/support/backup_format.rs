@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// As much of the beginning and of the end is kept.
 const EDGE: usize = 4096;
+/// The mark of Redis: 20 bytes in hexadecimal.
+const END_MARK: usize = 40;
 
 /// What a backup consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +34,17 @@ impl BackupFormat {
             Self::Rdb => "rdb",
         }
     }
+
+    /// The most bytes that may follow a complete backup and are no part of it: `redis-cli --rdb -`
+    /// leaves the mark with which the server ends the transfer.
+    pub(in crate::action) fn end_mark(self) -> usize {
+        if self == Self::Rdb { END_MARK } else { 0 }
+    }
+}
+
+/// Whether this is the mark with which Redis ends a transfer without a length.
+pub(in crate::action) fn is_end_mark(bytes: &[u8]) -> bool {
+    bytes.len() == END_MARK && bytes.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// What is expected of a stream.

@@ -299,7 +299,7 @@ mod tests {
             extension: "sql".to_owned(),
         };
         let name = store.file_name(at(0));
-        assert_eq!(name, "db-20261130T045320Z.sql");
+        assert_eq!(name, "db-20261130T005320Z.sql");
         let (mut partial, found) = store.begin(at(0)).unwrap();
         assert_eq!(found, Found::default());
         partial.write(b"abc").unwrap();
