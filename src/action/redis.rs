@@ -69,12 +69,26 @@ const READS_IN_PART: &[(&str, &[&str])] = &[
     ("SENTINEL", &["MASTERS", "REPLICAS", "CKQUORUM", "GET-MASTER-ADDR-BY-NAME"]),
 ];
 
+/// Settings that `CONFIG GET` may ask for: none of them is a secret.
+const SETTINGS: &[&str] = &[
+    "maxmemory",
+    "maxmemory-policy",
+    "maxclients",
+    "save",
+    "appendonly",
+    "appendfsync",
+    "tcp-keepalive",
+    "timeout",
+    "dir",
+    "dbfilename",
+];
+
 /// Asks a Redis server with its own client (redis-cli 7 or later), in the container of the server.
 /// The output is a list with one item per pod: `{pod, container, reply}`; with `pods: one`, it is
 /// that item. `reply` is the reply as JSON: a string, a number, a list, an object (of a hash), or
 /// null; of `INFO`, an object with a string for each field: `(.reply.connected_clients |
 /// tonumber)`. Only commands that read are possible, such as `GET`, `HGETALL`, `LLEN`, `XINFO
-/// GROUPS`, `INFO`, `DBSIZE` and `CLIENT LIST`. An error of the server is an error. Example:
+/// GROUPS`, `INFO`, `DBSIZE` and `CLIENT LIST`; and `CONFIG GET` of settings that are no secrets. An error of the server is an error. Example:
 /// `redis: {target: deployment/redis, command: [LLEN, jobs], password_env: REDIS_PASSWORD}`. (The
 /// images of NATS have no client: use `http` with its monitoring port, `/varz`, `/connz`, `/jsz`.)
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -194,6 +208,14 @@ fn fault(command: &[String]) -> Option<String> {
     if READS.contains(&first.as_str()) {
         return None;
     }
+    if first == "CONFIG" {
+        let known = |name: &String| SETTINGS.contains(&name.to_lowercase().as_str());
+        let good = word(1).is_some_and(|second| second == "GET")
+            && command.len() > 2
+            && command[2..].iter().all(known);
+        let text = || format!("of `CONFIG`, only GET of {} is possible", SETTINGS.join(", "));
+        return (!good).then(text);
+    }
     let Some((_, parts)) = READS_IN_PART.iter().find(|(name, _)| *name == first) else {
         return Some(format!(
             "`{first}` is not a command that only reads: use one such as GET, HGETALL, LLEN, INFO \
@@ -235,11 +257,24 @@ mod tests {
 
     #[test]
     fn only_commands_that_read() {
-        for good in ["get a", "HGETALL h", "INFO", "xinfo groups jobs", "CLIENT LIST"] {
+        for good in
+            ["get a", "HGETALL h", "INFO", "xinfo groups jobs", "CLIENT LIST", "config get Save"]
+        {
             assert_eq!(fault(&words(good)), None, "{good}");
         }
-        let bad =
-            ["", "SET a b", "CONFIG GET requirepass", "CLIENT KILL 1", "XINFO", "-h x", "EVAL 1 0"];
+        let bad = [
+            "",
+            "SET a b",
+            "CONFIG GET requirepass",
+            "CONFIG GET *",
+            "CONFIG GET save requirepass",
+            "CONFIG GET",
+            "CONFIG SET save x",
+            "CLIENT KILL 1",
+            "XINFO",
+            "-h x",
+            "EVAL 1 0",
+        ];
         for bad in bad {
             assert!(fault(&words(bad)).is_some(), "{bad}");
         }

@@ -79,7 +79,7 @@ pub(crate) struct Simulation {
     /// The pods for which there is no node.
     unplaced: BTreeSet<String>,
     /// Whether nobody measures what pods use.
-    unmeasured: bool,
+    pub(crate) unmeasured: bool,
     /// Whether the API server says that it is not ready.
     pub(crate) unready: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
@@ -691,11 +691,14 @@ mod tests {
 
     #[test]
     fn no_expression_of_the_world_is_broken() {
-        let petrosa = petrosa();
-        for info in petrosa.scenarios() {
-            let scenario = petrosa.scenario(&info.name).unwrap();
+        let worlds = [petrosa(), crate::tests::world("eafix")];
+        let all = worlds
+            .iter()
+            .flat_map(|world| world.scenarios().into_iter().map(move |info| (world, info)));
+        for (known, info) in all {
+            let scenario = known.scenario(&info.name).unwrap();
             let clock = Clock::starting_at(Timestamp::now());
-            let mut world = Simulation::build(&petrosa, scenario, clock, "", &[]).unwrap();
+            let mut world = Simulation::build(known, scenario, clock, "", &[]).unwrap();
             let (snapshot, now) = (world.snapshot(), world.clock.now());
             for (pod, state) in snapshot.pods.iter().enumerate() {
                 assert!(state.network.ip.is_some(), "{}", state.network.name);

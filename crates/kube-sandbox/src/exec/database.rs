@@ -1,10 +1,12 @@
 //! The clients of database servers, in the container of the server. What the server responds is
-//! that of the routes `SQL /` and `REDIS /` of its app.
+//! that of the routes `SQL /` and `REDIS /` of its app; they are told the password that the client
+//! has, if any.
 
 use serde_json::{Value, json};
 
 use super::{Outcome, Session, not_simulated, perform};
 use crate::app::{Request, Response, respond_inside};
+use netpol_evaluator::Protocol;
 
 /// The script that gives a program the value of an environment variable under another name.
 const WITH_PASSWORD: &str = "value=$(printenv \"$1\"); case $? in 0) ;; 127) exit 123 ;; *) exit 125 ;; esac; \
@@ -13,21 +15,39 @@ const WITH_PASSWORD: &str = "value=$(printenv \"$1\"); case $? in 0) ;; 127) exi
 /// Runs the program that the script starts; none for any other script.
 pub(super) fn with_password(session: &Session, arguments: &[&str]) -> Option<Outcome> {
     let ["-c", WITH_PASSWORD, _, from, _, program, rest @ ..] = arguments else { return None };
-    Some(if !session.container().env.contains_key(*from) {
-        Outcome { code: 125, ..Outcome::default() }
-    } else if session.has(program) {
-        perform(session, program, rest)
-    } else {
-        Outcome::failed(127, format!("sh: 1: exec: {program}: not found\n"))
+    let password = session.container().env.get(*from).map(String::as_str);
+    Some(match (password, *program) {
+        (None, _) => Outcome { code: 125, ..Outcome::default() },
+        (_, program) if !session.has(program) => {
+            Outcome::failed(127, format!("sh: 1: exec: {program}: not found\n"))
+        }
+        (_, tool @ ("mariadb" | "mysql" | "psql")) => sql(session, tool, rest, password),
+        (_, "redis-cli") => redis(session, rest, password),
+        (_, program) => perform(session, program, rest),
     })
 }
 
+/// The password that a client has: the one it is given, or that of its own variable.
+fn password_of<'a>(session: &'a Session, own: &str, given: Option<&'a str>) -> Option<&'a str> {
+    given.or_else(|| session.container().env.get(own).map(String::as_str))
+}
+
 /// `mariadb`, `mysql` and `psql` with a script on standard input.
-pub(super) fn sql(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
+pub(super) fn sql(
+    session: &Session,
+    tool: &str,
+    arguments: &[&str],
+    password: Option<&str>,
+) -> Outcome {
     let script = String::from_utf8_lossy(&session.stdin);
     let asked = if tool == "psql" { psql_script(&script) } else { mysql_script(&script) };
     let Some((statement, params)) = asked else { return not_simulated(tool, arguments) };
-    let response = ask(session, "SQL", &json!({"statement": statement, "params": params}));
+    let own = if tool == "psql" { "PGPASSWORD" } else { "MYSQL_PWD" };
+    let option = |name: &str| arguments.iter().find_map(|word| word.strip_prefix(name));
+    let asked = json!({"statement": statement, "params": params, "host": option("--host="),
+        "database": option("--dbname=").or_else(|| option("--database=")),
+        "user": option("--user="), "password": password_of(session, own, password)});
+    let response = ask(session, "SQL", &asked);
     let Some(response) = response else { return not_simulated(tool, &[&statement]) };
     let body = String::from_utf8_lossy(&response.body);
     if response.status >= 400 {
@@ -40,8 +60,22 @@ pub(super) fn sql(session: &Session, tool: &str, arguments: &[&str]) -> Outcome 
     Outcome::printed(if tool == "psql" { csv(&rows, null) } else { xml(&rows) })
 }
 
+/// `pg_isready`: whether the server in the same container accepts connections.
+pub(super) fn pg_isready(session: &Session, arguments: &[&str]) -> Outcome {
+    if !matches!(arguments, [] | ["-h", "127.0.0.1" | "localhost"]) {
+        return not_simulated("pg_isready", arguments);
+    }
+    let place = arguments.get(1).copied().unwrap_or("/var/run/postgresql");
+    if session.snapshot.is_open(session.pod, 5432, Protocol::Tcp) {
+        Outcome::printed(format!("{place}:5432 - accepting connections\n"))
+    } else {
+        let said = format!("{place}:5432 - no response\n");
+        Outcome { code: 2, ..Outcome::printed(said) }
+    }
+}
+
 /// `redis-cli` with a command.
-pub(super) fn redis(session: &Session, arguments: &[&str]) -> Outcome {
+pub(super) fn redis(session: &Session, arguments: &[&str], password: Option<&str>) -> Outcome {
     let mut words = arguments.iter();
     let mut command = Vec::new();
     while let Some(word) = words.next() {
@@ -51,7 +85,8 @@ pub(super) fn redis(session: &Session, arguments: &[&str]) -> Outcome {
             word => command.push(word),
         }
     }
-    match ask(session, "REDIS", &json!({"command": command})) {
+    let password = password_of(session, "REDISCLI_AUTH", password);
+    match ask(session, "REDIS", &json!({"command": command, "password": password})) {
         Some(Response { status: 400.., body, .. }) => {
             Outcome { stderr: body, ..Outcome::failed(1, "") }
         }

@@ -118,8 +118,9 @@ fn exec_id(session: &Session, command: &[String]) -> String {
 fn perform(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
     match tool {
         "sh" | "bash" => shell(session, tool, arguments),
-        "mariadb" | "mysql" | "psql" => database::sql(session, tool, arguments),
-        "redis-cli" => database::redis(session, arguments),
+        "mariadb" | "mysql" | "psql" => database::sql(session, tool, arguments, None),
+        "pg_isready" => database::pg_isready(session, arguments),
+        "redis-cli" => database::redis(session, arguments, None),
         "curl" => curl::run(session, arguments),
         "wget" => wget::run(session, arguments),
         "nc" => netcat::run(session, arguments),

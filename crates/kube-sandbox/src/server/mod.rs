@@ -19,6 +19,7 @@ mod schema;
 mod stats;
 mod status;
 mod table;
+mod usage;
 mod watch;
 mod websocket;
 mod write;

@@ -11,7 +11,7 @@ use super::request::{Query, ResourceRequest, Target};
 use super::status::{Status, json_response};
 use super::{
     Server, TOKEN, discovery, exec, fault, forward, listing, log, openapi, proxy, review, stats,
-    watch, write,
+    usage, watch, write,
 };
 
 pub(crate) async fn route(State(server): State<Server>, request: Request) -> Response {
@@ -72,6 +72,7 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
             authorize(&server, &target, verb)?;
             resource(server, target, query, request).await
         }
+        Target::Other if path.starts_with(usage::ROOT) => usage::answer(&server, &path),
         Target::Other => discovery::answer(&path, request.method(), request.headers()),
     }
 }

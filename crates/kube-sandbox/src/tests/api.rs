@@ -231,7 +231,7 @@ async fn watches_begin_where_they_are_told() {
 async fn what_is_not_simulated_is_refused() {
     let cluster = cluster("healthy").await;
     for (path, code) in [
-        ("/apis/metrics.k8s.io/v1beta1/pods", 404),
+        ("/apis/metrics.k8s.io/v1beta1/gadgets", 404),
         ("/api/v1/gadgets", 404),
         ("/api/v1/namespaces/petrosa-apps/pods/nosuch", 404),
         ("/openapi/v2", 404),

@@ -29,12 +29,13 @@ use super::{Options, Sandbox, SandboxError, World, start};
 /// The world of this repository.
 pub(crate) fn petrosa() -> World {
     static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD
-        .get_or_init(|| {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../worlds/petrosa");
-            World::from_files(files(&root, "")).unwrap()
-        })
-        .clone()
+    WORLD.get_or_init(|| world("petrosa")).clone()
+}
+
+/// A world of the program.
+pub(crate) fn world(name: &str) -> World {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../worlds").join(name);
+    World::from_files(files(&root, "")).unwrap()
 }
 
 /// The files of a folder, by their names within it.

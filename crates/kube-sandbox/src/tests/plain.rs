@@ -7,8 +7,7 @@ use jiff::Timestamp;
 
 /// The world of this repository in which everything that is common goes wrong.
 pub(crate) fn plain() -> World {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../worlds/plain");
-    World::from_files(files(&root, "")).unwrap()
+    world("plain")
 }
 
 /// The objects of a scenario.
