@@ -74,7 +74,7 @@ fn sorted(value: &Value) -> Value {
 }
 
 /// Methods of routes that are not of HTTP: what a client in the container of the server asks.
-const OTHER_PROTOCOLS: &[&str] = &["SQL", "REDIS"];
+const OTHER_PROTOCOLS: &[&str] = &["SQL", "REDIS", "DUMP", "RESTORE"];
 
 fn method(route: &Route) -> &str {
     route.route.split(' ').next().unwrap_or_default()
