@@ -23,6 +23,8 @@ use tokio::time::Instant;
 
 /// As much is written at once, and as much again may wait.
 const CHUNK: usize = 512 * 1024;
+/// The result of a backup that was made.
+const MADE: &str = "made";
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -41,10 +43,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// (`….partial`), the next one removes and lists in `cleaned`.
 ///
 /// The output is `{pod, container, file, bytes, sha256, seconds, bytes_per_second, exit_code,
-/// stderr, problem, last, removed, not_removed,
-/// cleaned}`. `problem` is null, or `{id, text}`; `id` is
+/// stderr, result, reason, last, removed, not_removed, cleaned}`. `result` is `made`, or
 /// `command_failed`, `truncated`, `wrong_format`, `too_small`, `shrunk`, `disk_full` or
-/// `not_writable`, and `file` is then null. A stream that ends without a status is an error. The
+/// `not_writable`; `file` is then null, and `reason` says more. A stream that ends without a status is an error. The
 /// effect is `read`: nothing in the cluster changes, and the file is new. A dry run does not execute
 /// it. Example: `backup: {target: deployment/postgres, command: [pg_dump, --clean, --if-exists,
 /// shop], directory: backups, name: shop, format: pg_dump}`.
@@ -369,7 +370,8 @@ impl Backup {
     fn failed(&self, made: Made, problem: Problem) -> Output {
         let text = format!("no backup was made: {}", problem.text);
         let mut value = made.value();
-        value["problem"] = json!({"id": problem.id, "text": text});
+        value["result"] = json!(problem.id);
+        value["reason"] = json!(text);
         Output::new(value, "")
     }
 }
@@ -388,7 +390,8 @@ impl Made {
             "bytes_per_second": per_second(self.bytes, millis),
             "exit_code": self.exit_code,
             "stderr": self.stderr,
-            "problem": null,
+            "result": MADE,
+            "reason": null,
             "last": last.map(|last| json!({"file": last.file, "bytes": last.bytes})),
             "removed": [],
             "not_removed": null,
@@ -445,8 +448,8 @@ fn disk(directory: &str, error: &io::Error) -> Problem {
 
 /// The problem of a backup, if it has one.
 pub(super) fn wrong(output: &Value) -> Option<Wrong> {
-    let reason = output["problem"]["text"].as_str()?.to_owned();
-    Some(Wrong { fields: &["problem"], reason })
+    let reason = output["reason"].as_str()?.to_owned();
+    Some(Wrong { fields: &["result"], reason })
 }
 
 /// A part of a file name.

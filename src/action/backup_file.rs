@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 /// Verifies a backup on this machine, as `restore` does before it begins: its SHA-256 is the one in
 /// its record (the file `….json` that `backup` writes beside it) or `sha256`, and its content begins
 /// and ends as its format does. The output is `{file, exists, bytes, sha256, format, created, name,
-/// pod, problem}`. `problem` is null, or `{id, text}`; `id` is `missing`, `unread`, `no_record`,
-/// `digest`, `wrong_format` or `truncated`, and the step then fails. Example: `backup_file: {file:
+/// pod, result, reason}`. `result` is `valid`, or `missing`, `unread`, `no_record`, `digest`,
+/// `wrong_format` or `truncated`; the step then fails, and `reason` says more. Example: `backup_file: {file:
 /// backups/shop-20260101T020000Z.sql}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,7 +73,7 @@ impl Verb for BackupFile {
 
 /// What was found, as an output.
 fn value(file: &str, checked: &Checked) -> Value {
-    let record = checked.record.as_ref();
+    let (record, problem) = (checked.record.as_ref(), checked.problem.as_ref());
     json!({
         "file": file,
         "exists": checked.exists,
@@ -83,8 +83,7 @@ fn value(file: &str, checked: &Checked) -> Value {
         "created": record.map(|record| record.created.to_string()),
         "name": record.map(|record| &record.name),
         "pod": record.map(|record| &record.pod),
-        "problem": checked.problem.as_ref().map(|problem| {
-            json!({"id": problem.id, "text": format!("{file} {}", problem.text)})
-        }),
+        "result": problem.map_or("valid", |problem| problem.id),
+        "reason": problem.map(|problem| format!("{file} {}", problem.text)),
     })
 }
