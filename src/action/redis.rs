@@ -1,6 +1,8 @@
 //! `redis`: asks a Redis server with the client in its own container.
 
-use super::support::database_client::{Password, ask, typed, variable_fault};
+use super::support::database_client::{
+    Password, SecretKey, ask, password_fault, secret_permission, typed,
+};
 use super::support::fan_out::{each_pod, item, pods_of};
 use super::support::kubectl_line;
 use super::support::settled::Question;
@@ -107,6 +109,13 @@ pub struct Redis {
     /// Name of the environment variable of the container that has the password. The value does not
     /// leave the container.
     pub password_env: Option<String>,
+    /// Key of a Secret in the namespace of the pods that has the password, instead of
+    /// `password_env`: whether the server accepts what clients are given. The client gets the value
+    /// on its standard input.
+    pub password_secret: Option<SecretKey>,
+    /// Whether an error of the server is an answer: the item then has `says`, and no result.
+    #[serde(default)]
+    pub errors: bool,
     /// Container; defaults to the default container of the pod.
     pub container: Option<String>,
     /// Whether to query all pods or one.
@@ -130,18 +139,21 @@ impl Verb for Redis {
     fn check(&self) -> Result<(), String> {
         self.target.pods().map_err(|failure| failure.message)?;
         fault(&self.command)
-            .or_else(|| variable_fault(self.password_env.as_deref()))
+            .or_else(|| password_fault(self.password_env.as_deref(), self.password_secret.as_ref()))
             .map_or(Ok(()), Err)
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        exec_permissions(&self.target, namespace)
+        let place = self.target.namespace(namespace);
+        let secret = secret_permission(self.password_secret.as_ref(), place);
+        exec_permissions(&self.target, namespace).into_iter().chain(secret).collect()
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let at = (&self.target, self.pods);
         let command = typed(self.password(), &self.client());
-        kubectl_line::exec(at, namespace, self.container.as_deref(), "", &command)
+        let stdin = if self.password_secret.is_some() { " -i" } else { "" };
+        kubectl_line::exec(at, namespace, self.container.as_deref(), stdin, &command)
     }
 
     fn wrong(&self, _output: &Value) -> Option<Wrong> {
@@ -167,9 +179,14 @@ impl Verb for Redis {
         let output = each_pod(question, &pods, |name, pod| async move {
             let container = self.container.clone().or_else(|| pod::default_container(&pod));
             let place = (namespace, name.as_str(), container.as_deref());
-            let text = ask(context, place, self.password(), clients, "").await?;
-            let reply = reply(&self.command, &text);
-            Ok(item([("container", json!(container)), ("reply", reply)]))
+            let said = ask(context, place, self.password(), clients, "").await?;
+            let (reply, says) = match said.printed(self.errors)? {
+                Ok(text) => (reply(&self.command, &text), Value::Null),
+                Err(says) => (Value::Null, json!(says)),
+            };
+            let mut fields = vec![("container", json!(container)), ("reply", reply)];
+            fields.extend(self.errors.then_some(("says", says)));
+            Ok(item(fields))
         })
         .await?;
         let summary = match output.value.as_array() {
@@ -184,7 +201,7 @@ impl Verb for Redis {
 
 impl Redis {
     fn password(&self) -> Option<Password<'_>> {
-        self.password_env.as_deref().map(|from| Password { from, to: "REDISCLI_AUTH" })
+        Password::of(self.password_env.as_deref(), self.password_secret.as_ref(), "REDISCLI_AUTH")
     }
 
     fn client(&self) -> Vec<String> {

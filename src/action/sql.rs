@@ -1,6 +1,8 @@
 //! `sql`: queries a database server with the client in its own container.
 
-use super::support::database_client::{self, Password, ask, typed, variable_fault};
+use super::support::database_client::{
+    Password, SecretKey, ask, password_fault, secret_permission, typed,
+};
 use super::support::fan_out::{each_pod, item, pods_of};
 use super::support::settled::Question;
 use super::support::tool::exec_permissions;
@@ -46,6 +48,13 @@ pub struct Sql {
     /// Name of the environment variable of the container that has the password, such as
     /// `MARIADB_ROOT_PASSWORD`. The value does not leave the container.
     pub password_env: Option<String>,
+    /// Key of a Secret in the namespace of the pods that has the password, instead of
+    /// `password_env`: whether the server accepts what clients are given. The client gets the value
+    /// on its standard input.
+    pub password_secret: Option<SecretKey>,
+    /// Whether an error of the server is an answer: the item then has `says`, and no result.
+    #[serde(default)]
+    pub errors: bool,
     /// Container; defaults to the default container of the pod.
     pub container: Option<String>,
     /// Whether to query all pods or one.
@@ -83,12 +92,14 @@ impl Verb for Sql {
     fn check(&self) -> Result<(), String> {
         self.target.pods().map_err(|failure| failure.message)?;
         sql_script::fault(&self.statement.0, &self.params)
-            .or_else(|| variable_fault(self.password_env.as_deref()))
+            .or_else(|| password_fault(self.password_env.as_deref(), self.password_secret.as_ref()))
             .map_or(Ok(()), Err)
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        exec_permissions(&self.target, namespace)
+        let place = self.target.namespace(namespace);
+        let secret = secret_permission(self.password_secret.as_ref(), place);
+        exec_permissions(&self.target, namespace).into_iter().chain(secret).collect()
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
@@ -99,7 +110,8 @@ impl Verb for Sql {
             client.extend([flag.to_owned(), self.statement.0.trim().to_owned()]);
         }
         let typed = typed(self.password(), &client);
-        let stdin = if self.params.is_empty() { "" } else { " -i" };
+        let reads = !self.params.is_empty() || self.password_secret.is_some();
+        let stdin = if reads { " -i" } else { "" };
         let at = (&self.target, self.pods);
         let container = self.container.as_deref();
         let mut lines = kubectl_line::exec(at, namespace, container, stdin, &typed);
@@ -136,13 +148,20 @@ impl Verb for Sql {
         let output = each_pod(question, &pods, |name, pod| async move {
             let container = self.container.clone().or_else(|| pod::default_container(&pod));
             let place = (namespace, name.as_str(), container.as_deref());
-            let text = ask(context, place, self.password(), clients, script).await?;
-            let rows = sql_rows::rows(self.client, &text).map_err(Failure::error)?;
-            Ok(item([
-                ("container", json!(container)),
-                ("count", json!(rows.len())),
-                ("rows", Value::Array(rows)),
-            ]))
+            let said = ask(context, place, self.password(), clients, script).await?;
+            let mut fields = vec![("container", json!(container))];
+            match said.printed(self.errors)? {
+                Ok(text) => {
+                    let rows = sql_rows::rows(self.client, &text).map_err(Failure::error)?;
+                    fields.extend([("count", json!(rows.len())), ("rows", Value::Array(rows))]);
+                    fields.extend(self.errors.then_some(("says", Value::Null)));
+                }
+                Err(says) => {
+                    let nothing = [("count", json!(0)), ("rows", json!([]))];
+                    fields.extend(nothing.into_iter().chain([("says", json!(says))]));
+                }
+            }
+            Ok(item(fields))
         })
         .await?;
         let summary = summary(&output.value);
@@ -156,7 +175,7 @@ impl Sql {
             SqlClient::Mysql => "MYSQL_PWD",
             SqlClient::Psql => "PGPASSWORD",
         };
-        self.password_env.as_deref().map(|from| database_client::Password { from, to })
+        Password::of(self.password_env.as_deref(), self.password_secret.as_ref(), to)
     }
 
     /// The clients that the container may have.

@@ -78,6 +78,8 @@ type Fingerprint = Arc<dyn Fn(&str) -> String + Send + Sync>;
 struct KnownSecrets {
     /// What was learnt: the same object is often read more than once.
     values: BTreeSet<String>,
+    /// Words that are shown in any case, and no secrets therefore.
+    shown: BTreeSet<String>,
     /// Every form to replace, and the label to show instead.
     forms: BTreeMap<String, String>,
     /// Built when it is first needed after something was learnt.
@@ -122,15 +124,25 @@ impl Masker {
         self.fingerprint.as_ref().map(|fingerprint| fingerprint(value))
     }
 
+    /// Never hides a word of this name, which is shown in any case. Call it before anything is
+    /// learnt.
+    pub fn show(&self, name: &str) {
+        let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.shown.extend(words.map(str::to_owned));
+    }
+
     /// Registers a secret value, shown as `[secret LABEL]`, with its base64, URL- and JSON-encoded
     /// forms, each of its lines, and the password of a URI.
     ///
     /// What would mask ordinary text is ignored: values of less than four characters, `true`,
-    /// `localhost`, numbers of up to five digits.
+    /// `localhost`, numbers of up to five digits, and what is [shown](Self::show) in any case.
     pub fn learn(&self, value: &str, label: &str) {
-        if self.known.read().unwrap_or_else(PoisonError::into_inner).values.contains(value) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.values.contains(value) || known.shown.contains(value.trim()) {
             return;
         }
+        drop(known);
         let forms = forms(value);
         if forms.is_empty() {
             return;

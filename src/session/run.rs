@@ -95,6 +95,7 @@ impl Session {
             let key = key.clone();
             move |value| key.digest(&["secret", value]).chars().take(FINGERPRINT).collect()
         });
+        masker.show(&plan.runbook.name);
         plan.runbook.learn_secrets(&plan.params, &masker);
         Ok(Self {
             workspace: workspace.clone(),

@@ -204,7 +204,9 @@ pub(in crate::action) fn unread(failure: Failure) -> Map<String, Value> {
 }
 
 /// The fields of an item.
-pub(in crate::action) fn item<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+pub(in crate::action) fn item<'a>(
+    fields: impl IntoIterator<Item = (&'a str, Value)>,
+) -> Map<String, Value> {
     fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 

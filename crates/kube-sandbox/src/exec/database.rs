@@ -2,6 +2,8 @@
 //! that of the routes `SQL /` and `REDIS /` of its app; they are told the password that the client
 //! has, if any.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Outcome, Session, not_simulated, perform};
@@ -12,11 +14,33 @@ use netpol_evaluator::Protocol;
 const WITH_PASSWORD: &str = "value=$(printenv \"$1\"); case $? in 0) ;; 127) exit 123 ;; *) exit 125 ;; esac; \
     export \"$2=$value\"; shift 2; exec \"$@\"";
 
-/// Runs the program that the script starts; none for any other script.
+/// The script that gives a program the first line of its standard input.
+const WITH_GIVEN_PASSWORD: &str =
+    "IFS= read -r value || exit 124; export \"$1=$value\"; shift; exec \"$@\"";
+
+/// Runs the program that one of the scripts starts; none for any other script.
 pub(super) fn with_password(session: &Session, arguments: &[&str]) -> Option<Outcome> {
-    let ["-c", WITH_PASSWORD, _, from, _, program, rest @ ..] = arguments else { return None };
-    let password = session.container().env.get(*from).map(String::as_str);
-    Some(match (password, *program) {
+    let password = |from: &str| session.container().env.get(from).map(String::as_str);
+    match arguments {
+        ["-c", WITH_PASSWORD, _, from, _, program, rest @ ..] => {
+            Some(start(session, password(from), program, rest))
+        }
+        ["-c", WITH_GIVEN_PASSWORD, _, _, program, rest @ ..] => {
+            let text = String::from_utf8_lossy(&session.stdin);
+            let (given, left) = text.split_once('\n')?;
+            let session = Session {
+                snapshot: Arc::clone(&session.snapshot),
+                stdin: left.as_bytes().to_vec(),
+                ..*session
+            };
+            Some(start(&session, Some(given), program, rest))
+        }
+        _ => None,
+    }
+}
+
+fn start(session: &Session, password: Option<&str>, program: &str, rest: &[&str]) -> Outcome {
+    match (password, program) {
         (None, _) => Outcome { code: 125, ..Outcome::default() },
         (_, program) if !session.has(program) => {
             Outcome::failed(127, format!("sh: 1: exec: {program}: not found\n"))
@@ -24,7 +48,7 @@ pub(super) fn with_password(session: &Session, arguments: &[&str]) -> Option<Out
         (_, tool @ ("mariadb" | "mysql" | "psql")) => sql(session, tool, rest, password),
         (_, "redis-cli") => redis(session, rest, password),
         (_, program) => perform(session, program, rest),
-    })
+    }
 }
 
 /// The password that a client has: the one it is given, or that of its own variable.
