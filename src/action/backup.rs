@@ -237,17 +237,19 @@ impl Backup {
         let (mut reader, mut writer) = tokio::io::duplex(CHUNK);
         let cluster = context.cluster()?;
         let exec = async {
-            let done = cluster
-                .exec_stream(
-                    &place.namespace,
-                    &place.pod,
-                    place.container.as_deref(),
-                    &self.command,
-                    None::<tokio::io::Empty>,
-                    &mut writer,
-                    context.remaining(),
-                )
-                .await;
+            let streaming = cluster.exec_stream(
+                &place.namespace,
+                &place.pod,
+                place.container.as_deref(),
+                &self.command,
+                None::<tokio::io::Empty>,
+                &mut writer,
+                context.remaining(),
+            );
+            let done = tokio::select! {
+                done = streaming => done,
+                why = place.gone(context) => Ok(cut(why)),
+            };
             drop(writer.shutdown().await);
             done
         };
@@ -435,6 +437,11 @@ async fn store_all(
             return Ok((writing, written));
         }
     }
+}
+
+/// The end of a stream whose container is gone.
+fn cut(why: String) -> Streamed {
+    Streamed { bytes: 0, stderr: Vec::new(), exit: CommandExit::Unknown(why) }
 }
 
 /// A disk that does not take it.
