@@ -31,16 +31,21 @@ pub(in crate::action) async fn cuts(
         .map_err(|error| Failure::error(error.to_string()))
 }
 
-fn guard(survey: &Survey, policies: &[Value]) -> Option<Guard> {
-    let place = |object: &Value, field: &str| object["metadata"][field].as_str().map(str::to_owned);
+/// The objects of a cluster in which these policies are applied.
+pub(in crate::action) fn with(objects: &[Value], policies: &[Value]) -> Vec<Value> {
     let same = |one: &Value, other: &Value| {
         one["kind"] == "NetworkPolicy"
-            && place(one, "namespace") == place(other, "namespace")
-            && place(one, "name") == place(other, "name")
+            && ["namespace", "name"]
+                .iter()
+                .all(|field| one["metadata"][field] == other["metadata"][field])
     };
-    let kept = survey.objects.iter().filter(|old| !policies.iter().any(|new| same(old, new)));
-    let objects: Vec<Value> = kept.chain(policies).cloned().collect();
-    let intended = Inventory::from_objects(&objects);
+    let kept = objects.iter().filter(|old| !policies.iter().any(|new| same(old, new)));
+    kept.chain(policies).cloned().collect()
+}
+
+fn guard(survey: &Survey, policies: &[Value]) -> Option<Guard> {
+    let place = |object: &Value, field: &str| object["metadata"][field].as_str().map(str::to_owned);
+    let intended = Inventory::from_objects(&with(&survey.objects, policies));
     let namespaces: BTreeSet<String> =
         policies.iter().filter_map(|policy| place(policy, "namespace")).collect();
     let mut cut: Vec<String> = Vec::new();
