@@ -12,6 +12,20 @@ use std::io;
 /// The page of the run in an archive.
 const INDEX: &str = "index.html";
 
+/// The ending of the name of an archive.
+const PACKED: &str = ".tar.gz";
+
+/// Why a step cannot save a file of this name: an archive could not hold it.
+pub(crate) fn kept_for_archives(file: &str) -> Option<&'static str> {
+    if file == INDEX {
+        Some("archives hold the page of the run under this name; choose another name")
+    } else if file.ends_with(PACKED) {
+        Some("this is the name of an archive, which `archive` makes; choose another name")
+    } else {
+        None
+    }
+}
+
 /// Packs the files that the run has saved so far (`save`), and a page of the run so far
 /// (`index.html`), into one archive (`.tar.gz`), which is saved as well. The output is `{file,
 /// bytes, sha256, files: [{file, bytes, sha256, left_out}]}`. Archives are not packed into each
@@ -33,7 +47,7 @@ impl Verb for Archive {
     }
 
     fn check(&self) -> Result<(), String> {
-        match self.file.strip_suffix(".tar.gz") {
+        match self.file.strip_suffix(PACKED) {
             Some(name) if !name.is_empty() => Ok(()),
             _ => Err(format!("`{}` does not end in `.tar.gz`", self.file)),
         }
@@ -49,7 +63,7 @@ impl Verb for Archive {
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let mut files = context.shelf.files();
-        files.retain(|saved| !saved.file.ends_with(".tar.gz"));
+        files.retain(|saved| !saved.file.ends_with(PACKED));
         (context.progress)(&format!("{} files", files.len()));
         let packed = self.packed(context, &files);
         let packed = packed.map_err(|error| Failure::error(format!("cannot pack: {error}")))?;
@@ -65,7 +79,7 @@ impl Verb for Archive {
 
 impl Archive {
     fn packed(&self, context: &Context, files: &[crate::event::Saved]) -> io::Result<Vec<u8>> {
-        let folder = self.file.trim_end_matches(".tar.gz").rsplit('/').next().unwrap_or_default();
+        let folder = self.file.trim_end_matches(PACKED).rsplit('/').next().unwrap_or_default();
         let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
         let mut add = |name: &str, content: &[u8]| {
             let mut header = tar::Header::new_gnu();
@@ -79,7 +93,7 @@ impl Archive {
         if !page.is_empty() {
             add(INDEX, page.as_bytes())?;
         }
-        for saved in files.iter().filter(|saved| saved.file != INDEX) {
+        for saved in files {
             add(&saved.file, &context.shelf.read(&saved.file)?)?;
         }
         archive.into_inner()?.finish()

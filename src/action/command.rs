@@ -18,8 +18,7 @@ use tokio::process::{Child, Command as Process};
 
 /// The most bytes of each stream in the output.
 const STREAM: usize = 1024 * 1024;
-/// How long streams may stay open after the program has ended, where something that it started
-/// holds them.
+/// How long what the program started may hold its streams after the program has ended.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// Runs a program on this machine, such as kubectl, helm, istioctl or gh. The output is `{exit_code,
@@ -42,9 +41,10 @@ const AFTERWARDS: Duration = Duration::from_secs(1);
 /// and SSL_CERT_DIR, KUBERNETES_SERVICE_HOST and _PORT. Pass everything else in `env`; a token is a
 /// parameter with `secret: true`.
 ///
-/// The program runs in its own process group, which ends with the run: when the step times out, at
-/// the second signal, and when the run is killed, the group receives SIGTERM, and SIGKILL 5 seconds
-/// later. `runbook status` lists process groups that may still be running.
+/// The program runs in its own process group, which ends with the program: what it leaves running in
+/// the background may print for one second more, and `truncated` is true if it would print longer.
+/// When the program ends, when the step times out, at the second signal, and when the run is killed,
+/// the group receives SIGTERM, and SIGKILL 5 seconds later. `runbook status` lists process groups that may still be running.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
@@ -149,14 +149,11 @@ impl Verb for Command {
         let group = Group::watch(leader).await;
         (context.started)(program, leader);
         (context.progress)(&format!("{program} runs"));
-        let Ok(ended) = tokio::time::timeout_at(context.deadline, end(child)).await else {
+        let Ok(ended) = tokio::time::timeout_at(context.deadline, end(child, group)).await else {
             let text =
                 format!("`{program}` timed out: it was terminated, and is killed after {GRACE} s");
             return Err(Failure::error(text));
         };
-        if let Some(group) = group {
-            group.release().await;
-        }
         let (status, stdout, stderr) = ended.map_err(|error| {
             Failure::error(format!("the result of `{program}` is unknown: {error}"))
         })?;
@@ -197,11 +194,15 @@ struct Stream {
     cut: bool,
 }
 
-/// Waits for the end of a program and reads what it says meanwhile.
-async fn end(mut child: Child) -> std::io::Result<(ExitStatus, Stream, Stream)> {
+/// Waits for the end of a program and reads what it says meanwhile. What it has started in its group
+/// and not waited for may say something for a moment; then it is terminated, and the streams are cut.
+async fn end(
+    mut child: Child,
+    group: Option<Group>,
+) -> std::io::Result<(ExitStatus, Stream, Stream)> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (mut out, mut err) = (Stream::default(), Stream::default());
-    let status = {
+    let (status, closed) = {
         let reading = async { tokio::join!(read(stdout, &mut out), read(stderr, &mut err)) };
         tokio::pin!(reading);
         let mut open = true;
@@ -211,11 +212,12 @@ async fn end(mut child: Child) -> std::io::Result<(ExitStatus, Stream, Stream)> 
                 status = child.wait() => break status?,
             }
         };
-        if open && tokio::time::timeout(AFTERWARDS, reading).await.is_err() {
-            tracing::debug!("output streams are still open after the program ended");
-        }
-        status
+        (status, !open || tokio::time::timeout(AFTERWARDS, reading).await.is_ok())
     };
+    if let Some(group) = group {
+        group.ended().await;
+    }
+    out.cut |= !closed;
     Ok((status, out, err))
 }
 
@@ -286,9 +288,21 @@ mod tests {
         assert!(missing.not_executed && missing.message.contains("cannot start"), "{missing:?}");
         let killed = run(json!({"argv": ["sh", "-c", "kill -9 $$"]})).await.unwrap_err();
         assert!(!killed.not_executed && killed.message.contains("signal"), "{killed:?}");
-        // what it leaves behind holds the streams, and nobody waits for it
-        let left = run(json!({"argv": ["sh", "-c", "sleep 5 & echo done"]})).await.unwrap();
-        assert_eq!(left.value["stdout"], "done\n");
+        // what it leaves behind holds the streams: nobody waits for it, and it does not stay
+        let left = "sleep 60 & echo $!";
+        let left = run(json!({"argv": ["sh", "-c", left]})).await.unwrap().value;
+        let process = left["stdout"].as_str().unwrap().trim().to_owned();
+        assert_eq!(left["truncated"], true);
+        let stat = std::path::Path::new("/proc").join(process).join("stat");
+        // a zombie has ended: its state stands behind the name
+        let runs = || std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z "));
+        for _ in 0..100 {
+            if !runs() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(!runs(), "what the program has put in the background still runs");
     }
 
     /// Whether a file that a program writes again and again stands still.

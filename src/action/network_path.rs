@@ -32,7 +32,8 @@ use std::net::IpAddr;
 /// Service whose target port no container declares, while policies deny that port and allow one
 /// that is declared, fails at `service_port`; `misdirected` is then `{target_port, declared,
 /// pods}`, `connections` are those to the declared port, and only a probe in the pods proves that
-/// nothing listens on the target port. `fix` has the `policies` that would allow the connection,
+/// nothing listens on the target port. `not_evaluated` lists the policies of other kinds that could
+/// decide about the connection. `fix` has the `policies` that would allow the connection,
 /// and `alternatives` that change existing objects.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

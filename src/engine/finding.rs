@@ -7,7 +7,7 @@ use crate::event::{
     Effect, Event, FailedProof, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome,
     Reason, Remedy,
 };
-use crate::expression::{Budget, Decided, Jq, Reference, decide, show};
+use crate::expression::{Asks, Budget, Decided, Jq, Reference, decide, show};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -175,7 +175,7 @@ impl Run {
                 .reached([reference])
                 .into_iter()
                 .filter(|reached| reached.root == "steps")
-                .find_map(|reached| unjudged(scope, reached.name.as_deref()?))
+                .find_map(|reached| unjudged(scope, reached))
                 .or(blank)
         })
     }
@@ -219,29 +219,35 @@ impl Run {
     /// change, and the step that proves it. Empty if it helped, or was not carried out.
     fn not_fixed(&self, scope: &Scope, finding: &Finding) -> Vec<FailedProof> {
         let proof = finding.fixed_by.as_deref().and_then(|id| scope.result(id));
-        let failed = proof
-            .filter(|proof| !proof.outcome.is_good() && !matches!(proof.outcome, Outcome::Skipped));
-        let Some(proof) = failed else { return Vec::new() };
-        let said = |step: &str, reason: &str| FailedProof {
-            step: step.to_owned(),
-            reason: reason.to_owned(),
+        let Some(proof) = proof.filter(|proof| !proof.outcome.is_good()) else {
+            return Vec::new();
         };
         self.recorder.state(|state| {
-            if !state.has_lasting_changes() {
-                return Vec::new();
-            }
             let after = |path: &str| {
                 state.changing_steps().any(|(change, _)| {
                     path.strip_prefix(change).is_some_and(|rest| rest.starts_with('/'))
                 })
             };
+            // skipped elsewhere, it is the proof of another remedy than the one that was chosen
+            let is_skipped = proof.outcome == Outcome::Skipped && !after(&proof.path);
+            if is_skipped || !state.has_lasting_changes() {
+                return Vec::new();
+            }
             let looks = state.steps().filter_map(|(path, _)| state.finished(path));
             let looks = looks.filter(|step| {
                 step.path != proof.path && after(&step.path) && step.outcome.is_bad()
             });
             looks
-                .map(|step| said(&step.path, &step.reason))
-                .chain([said(&proof.path, &proof.reason.to_string())])
+                .map(|step| FailedProof {
+                    step: step.path.clone(),
+                    reason: step.reason.clone(),
+                    outcome: step.outcome,
+                })
+                .chain([FailedProof {
+                    step: proof.path.clone(),
+                    reason: proof.reason.to_string(),
+                    outcome: proof.outcome,
+                }])
                 .collect()
         })
     }
@@ -316,13 +322,16 @@ impl Run {
     }
 }
 
-/// Why nothing is known of a step, as far as its end tells.
-fn unjudged(scope: &Scope, id: &str) -> Option<Reason> {
-    match scope.result(id) {
-        Some(result) if result.outcome.is_judged() => None,
-        Some(result) => Some(result.leaves_open(id)),
-        None => Some(Reason::not_executed(id)),
-    }
+/// Why nothing is known of what a reference to a step asks for. What was read is known also where
+/// an expectation about it could not be judged.
+fn unjudged(scope: &Scope, reference: &Reference) -> Option<Reason> {
+    let id = reference.name.as_deref()?;
+    let Some(result) = scope.result(id) else { return Some(Reason::not_executed(id)) };
+    let was_read = matches!(result.outcome, Outcome::Error | Outcome::Unknown)
+        && !result.output.is_null()
+        && result.unread.is_none();
+    let is_known = result.outcome.is_judged() || (was_read && reference.asks == Asks::Output);
+    (!is_known).then(|| result.leaves_open(id))
 }
 
 impl Run {

@@ -7,6 +7,7 @@ use crate::document::{Deferred, Save, Step};
 use crate::event::{Outcome, Reason, Saved};
 use crate::expression::{Budget, Data, Jq};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -25,13 +26,22 @@ impl Run {
         path: &str,
         output: &Data,
     ) -> Result<(), Blank> {
+        let mut files = BTreeSet::new();
         for save in &step.save {
+            let mut one = |scope: &Scope| {
+                let file = file_of(scope, save)?;
+                if !files.insert(file.clone()) {
+                    let twice = format!("the step saves `{file}` twice; name one file differently");
+                    return Err((Outcome::Error, Reason::from(format!("`save`: {twice}"))));
+                }
+                self.save_one(scope, save, &file, path, output)
+            };
             match &save.for_each {
-                None => self.save_one(scope, save, path, output)?,
+                None => one(scope)?,
                 Some(list) => match self.evaluated(scope, "for_each", list, output)? {
                     Value::Array(items) => {
                         for item in items {
-                            self.save_one(&scope.iteration(item), save, path, output)?;
+                            one(&scope.iteration(item))?;
                         }
                     }
                     other => {
@@ -44,8 +54,14 @@ impl Run {
         Ok(())
     }
 
-    fn save_one(&self, scope: &Scope, save: &Save, path: &str, output: &Data) -> Result<(), Blank> {
-        let file = text(scope, "file", &save.file)?;
+    fn save_one(
+        &self,
+        scope: &Scope,
+        save: &Save,
+        file: &str,
+        path: &str,
+        output: &Data,
+    ) -> Result<(), Blank> {
         let most = match &save.max_bytes {
             None => MOST,
             Some(most) => text(scope, "max_bytes", most)?
@@ -59,10 +75,15 @@ impl Run {
         };
         let masker = self.recorder.masker();
         let (content, left_out) = match content {
+            Value::Null => {
+                let why = "it is null: the path does not exist or has no value; if there may be \
+                    nothing to save, use `(… // \"\")`";
+                return Err(wrong("content", why));
+            }
             Value::String(text) => end_of(&masker.clean(&text), most),
-            other => start_of(written(&file, &masker.clean_value(&other)), most),
+            other => start_of(written(file, &masker.clean_value(&other)), most),
         };
-        let saved = self.recorder.save(path, &file, content.as_bytes(), left_out);
+        let saved = self.recorder.save(path, file, content.as_bytes(), left_out);
         saved.map(drop).map_err(|why| (Outcome::Error, why.into()))
     }
 
@@ -79,6 +100,15 @@ impl Run {
         let bindings = scope.bindings(program.references(), || self.findings_so_far(scope));
         let result = program.run_one(output, &bindings, Budget::default());
         result.map_err(|error| wrong(field, error))
+    }
+}
+
+/// The name of a file that is to be saved.
+fn file_of(scope: &Scope, save: &Save) -> Result<String, Blank> {
+    let file = text(scope, "file", &save.file)?;
+    match crate::action::archive::kept_for_archives(&file) {
+        Some(why) => Err((Outcome::Error, Reason::from(format!("`save`: `{file}`: {why}")))),
+        None => Ok(file),
     }
 }
 

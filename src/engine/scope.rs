@@ -2,7 +2,7 @@
 
 use crate::document::{Deferred, Let, Runbook};
 use crate::event::{Outcome, Reason, Severity};
-use crate::expression::{Bindings, Budget, Data, Jq, Reference};
+use crate::expression::{Asks, Bindings, Budget, Data, Jq, Reference};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -298,7 +298,7 @@ impl Scope {
         let of = |id: &str| Some(self.result(id)?.unread?.read_by(id));
         self.reached(references)
             .into_iter()
-            .filter(|reference| reference.root == "steps" && !reference.only_outcome)
+            .filter(|reference| reference.root == "steps" && reference.asks != Asks::Outcome)
             .find_map(|reference| match &reference.name {
                 Some(id) => of(id),
                 None => self.results().iter().find_map(|(id, _)| of(id)),

@@ -178,7 +178,7 @@ texts! {
         objects, remedy, cause, command, next, each, not_fixed;
         id, severity, steps, fixed
     }
-    FailedProof { reason; step }
+    FailedProof { reason; step, outcome }
     FindingItem { objects, remedy, cause, command, next; }
     NotRuledOut { because; id }
     RunInterrupted { signal; }

@@ -455,6 +455,14 @@ pub struct FailedProof {
     pub step: String,
     /// Why it did not pass.
     pub reason: String,
+    /// How it ended.
+    #[serde(default = "failed")]
+    pub outcome: Outcome,
+}
+
+/// The outcome of a proof in records that do not say it.
+fn failed() -> Outcome {
+    Outcome::Failed
 }
 
 impl FindingConcluded {

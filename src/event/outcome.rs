@@ -31,6 +31,20 @@ impl Outcome {
         matches!(self, Self::Passed | Self::Failed | Self::TimedOut | Self::Recovered)
     }
 
+    /// For a person, behind the name of the step: `could not be determined`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Error => "could not be determined",
+            Self::Unknown => "is unknown",
+            Self::Skipped => "was skipped",
+            Self::Recovered => "was recovered",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "was stopped",
+        }
+    }
+
     /// Whether the step counts as good: passed or recovered.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Passed | Self::Recovered)

@@ -135,18 +135,11 @@ impl fmt::Display for Reason {
             Self::NotPassed { step } => write!(f, "step {step} did not pass"),
             Self::Unread { step, text } => write!(f, "step {step}: {text}"),
             Self::DependsOn { step, outcome, cause } => {
+                // an end that says something is no reason: what was made of it could not be judged
                 let how = match outcome {
                     None => "was not executed",
-                    Some(Outcome::Skipped) => "was skipped",
-                    Some(Outcome::Cancelled) => "was stopped",
-                    Some(Outcome::Unknown) => "is unknown",
-                    Some(
-                        Outcome::Error
-                        | Outcome::Passed
-                        | Outcome::Failed
-                        | Outcome::Recovered
-                        | Outcome::TimedOut,
-                    ) => "could not be determined",
+                    Some(outcome) if outcome.is_judged() => Outcome::Error.words(),
+                    Some(outcome) => outcome.words(),
                 };
                 write!(f, "step {step} {how}")?;
                 cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))

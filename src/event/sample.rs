@@ -529,7 +529,11 @@ pub(crate) fn every_event() -> Vec<Event> {
                     }),
                 }],
                 fixed: true,
-                not_fixed: vec![FailedProof { step: text(), reason: text() }],
+                not_fixed: vec![FailedProof {
+                    step: text(),
+                    reason: text(),
+                    outcome: Outcome::Failed,
+                }],
             }),
             EventKind::FindingNotRuledOut => {
                 Event::FindingNotRuledOut(NotRuledOut { id: text(), because: text() })

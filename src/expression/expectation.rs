@@ -574,7 +574,8 @@ impl JudgementRun<'_> {
     fn same(&self, items: &[Val]) -> Result<Judgement, EvalError> {
         let known = self.each(items, |jq, value| match value {
             Value::Null => {
-                let message = format!("`{}` is null: the path does not exist", jq.source());
+                let message =
+                    format!("`{}` is null: the path does not exist or has no value", jq.source());
                 Err(EvalError::new(EvalErrorKind::Runtime, message))
             }
             value => Ok(value.clone()),

@@ -97,8 +97,19 @@ pub struct Reference {
     pub name: Option<String>,
     /// The bytes of the source, from the variable to the end of the attribute.
     pub range: Range<usize>,
-    /// Whether only the end of a step is asked for, not what it has read: `$steps.leader.failed`.
-    pub only_outcome: bool,
+    /// What of a step it asks for.
+    pub asks: Asks,
+}
+
+/// What of a step a reference asks for, as far as it is written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// How it ended, not what it has read: `$steps.leader.failed`.
+    Outcome,
+    /// What it has read, not how that was judged: `$steps.leader.output`.
+    Output,
+    /// Either, or both.
+    Any,
 }
 
 impl fmt::Debug for Jq {
@@ -441,7 +452,7 @@ pub(super) fn supposing(
             let (missing, place) =
                 (missing.join(", "), if items > 1 { " for every item" } else { "" });
             let message = format!(
-                "{missing} is null{place}: the path does not exist; if it is optional, use `(… // \
+                "{missing} is null{place}: the path does not exist or has no value; if it is optional, use `(… // \
                     DEFAULT)`"
             );
             return Err(EvalError::new(EvalErrorKind::Runtime, message));
@@ -482,7 +493,7 @@ pub(super) fn one(source: &str, mut outputs: Vec<Value>) -> Result<Value, EvalEr
 pub(super) fn truth(source: &str, output: &Value) -> Result<bool, EvalError> {
     let hint = match output {
         Value::Bool(truth) => return Ok(*truth),
-        Value::Null => "the path does not exist",
+        Value::Null => "the path does not exist or has no value",
         Value::Number(_) | Value::String(_) => "compare it, as in `… == 1`",
         Value::Array(_) | Value::Object(_) => "compare a part of it, or use `all(…)` or `any(…)`",
     };

@@ -29,7 +29,7 @@ pub use decide::{Decided, decide};
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use evidence::core as core_of;
 pub use expectation::{Expect, Expectation, compile_expectation};
-pub use jq::{Connective, Jq, Reference, compile};
+pub use jq::{Asks, Connective, Jq, Reference, compile};
 pub use template::{Template, template};
 pub use value::{capped, show, unread};
 

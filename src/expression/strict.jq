@@ -1,11 +1,11 @@
 def _select(f): (try (f | _known | if . then true else false end) catch (if _unread then . else error end)) as $holds | if $holds == true then . elif $holds == false then empty else $holds end;
 def _judged(f): try (f | _known | if . then true else false end) catch [.];
 def _any(g; f): reduce (label $out | g | _judged(f) | if . == true then (., break $out) else . end) as $one (false; if $one == true then true elif . == false then $one else . end) | if isarray then error(.[0]) else . end;
-def _any(f): _any(.[]; f);
-def _any: _any(.[]; .);
+def _any(f): _any(_known | .[]; f);
+def _any: _any(_known | .[]; .);
 def _all(g; f): reduce (label $out | g | _judged(f) | if . == false then (., break $out) else . end) as $one (null; if $one == false then false elif . == null or . == true then $one else . end) | if . == null then error("`all` has nothing to evaluate: its list is empty") elif isarray then error(.[0]) else . end;
-def _all(f): _all(.[]; f);
-def _all: _all(.[]; .);
+def _all(f): _all(_known | .[]; f);
+def _all: _all(_known | .[]; .);
 def _length: _counted | _whole | length;
 def _or(f; g): _judged(f) as $f | if $f == true then true else _judged(g) as $g | if $g == true then true elif ($f | isarray) then error($f[0]) elif ($g | isarray) then error($g[0]) else false end end;
 def _and(f; g): _judged(f) as $f | if $f == false then false else _judged(g) as $g | if $g == false then false elif ($f | isarray) then error($f[0]) elif ($g | isarray) then error($g[0]) else true end end;

@@ -45,6 +45,23 @@ const LISTS: [&str; 13] = [
     "index",
     "isempty",
 ];
+/// Filters that would take the fields of an unread item for values.
+const ITERATES: [&str; 14] = [
+    "add",
+    "first",
+    "flatten",
+    "from_entries",
+    "join",
+    "last",
+    "map",
+    "map_values",
+    "nth",
+    "paths",
+    "recurse",
+    "reverse",
+    "walk",
+    "with_entries",
+];
 /// Variables of which null is a value like any other: an optional parameter that was not given.
 const GIVEN: [&str; 3] = ["$params", "$run", "$findings"];
 
@@ -97,6 +114,11 @@ fn rewrite<'s>(term: &mut Term<'s>, source: &'s str, spine: bool) {
             (name, _) if SCALAR.contains(&name) => {
                 *term = pipe(call("_known", Vec::new()), None, std::mem::take(term));
             }
+            // with a generator as its argument, it does not look at what comes in
+            ("first" | "last" | "add", 1) | ("nth", 2) => {}
+            (name, _) if ITERATES.contains(&name) => {
+                *term = pipe(call("_known", Vec::new()), None, std::mem::take(term));
+            }
             (name, _) if LISTS.contains(&name) => {
                 for key in args.iter_mut() {
                     *key = known(std::mem::take(key));
@@ -120,6 +142,7 @@ fn rewrite<'s>(term: &mut Term<'s>, source: &'s str, spine: bool) {
                 }
             }
         }
+        Term::Recurse => *term = call("recurse", vec![items()]),
         Term::Path(inner, Path(parts)) => {
             *term = read(std::mem::take(&mut **inner), std::mem::take(parts));
         }
@@ -230,11 +253,14 @@ fn read<'s>(inner: Term<'s>, parts: Vec<(Part<Term<'s>>, Opt)>) -> Term<'s> {
     };
     let mut path = inner;
     for (index, part) in parts.into_iter().enumerate() {
-        let tells = match &part.0 {
-            Part::Index(key) => constant(key).is_none_or(|key| TELLS.contains(&key)),
-            Part::Range(..) => true,
+        let as_is = match &part.0 {
+            Part::Index(key) => match constant(key) {
+                Some(key) => TELLS.contains(&key),
+                None => !stands_alone(key),
+            },
+            Part::Range(from, to) => ![from, to].into_iter().flatten().all(stands_alone),
         };
-        path = if tells || index < free {
+        path = if as_is || index < free {
             Term::Path(Box::new(path), Path(vec![part]))
         } else {
             pipe(path, None, reading(part))
@@ -243,7 +269,23 @@ fn read<'s>(inner: Term<'s>, parts: Vec<(Part<Term<'s>>, Opt)>) -> Term<'s> {
     path
 }
 
-/// The field of what comes in; of an unread item the item itself. Transparent for paths and
+/// Whether a term has the same value wherever it is evaluated; others look at what comes into the
+/// whole path, and cannot be moved behind a part of it.
+fn stands_alone(term: &Term<'_>) -> bool {
+    matches!(term, Term::Var(_) | Term::Num(_)) || constant(term).is_some()
+}
+
+/// The items of what comes in, if it has any; none of an unread item.
+fn items<'s>() -> Term<'s> {
+    let all = Path(vec![(Part::Range(None, None), Opt::Optional)]);
+    let items = Term::Path(Box::new(Term::Id), all);
+    Term::IfThenElse(
+        vec![(call("_unread", Vec::new()), call("empty", Vec::new()))],
+        Some(Box::new(items)),
+    )
+}
+
+/// The field of what comes in, or its items; of an unread item the item itself. Transparent for paths and
 /// updates.
 fn reading(part: (Part<Term<'_>>, Opt)) -> Term<'_> {
     let field = Term::Path(Box::new(Term::Id), Path(vec![part]));
@@ -264,7 +306,7 @@ pub(super) fn natives() -> [Filter<RunPtr<JqData>>; 11] {
         ("_counted", v(0), |cv| {
             bome(match &cv.1 {
                 Val::Null => Err(Error::str(
-                    "null has no length: the path does not exist; if it is optional, use `(… // \
+                    "null has no length: the path does not exist or has no value; if it is optional, use `(… // \
                         [])`",
                 )),
                 _ => Ok(cv.1),

@@ -9,7 +9,7 @@ use jaq_core::ops::{Cmp, Math};
 use jaq_core::path::{Opt, Part, Path};
 
 use super::error::CompileError;
-use super::jq::{Connective, Reference, Side};
+use super::jq::{Asks, Connective, Reference, Side};
 
 pub(super) type Term<'s> = parse::Term<&'s str>;
 
@@ -374,12 +374,12 @@ fn collect(source: &str, term: &Term<'_>, globals: &[String], out: &mut Vec<Refe
     let mut found = |variable: &str, key: Option<&str>| {
         if globals.iter().any(|global| global == variable) {
             let range = reach(source, variable, key);
-            let only_outcome = asks_outcome(&source[range.end..]);
+            let asks = asks(&source[range.end..]);
             out.push(Reference {
                 root: variable[1..].to_owned(),
                 name: key.map(str::to_owned),
                 range,
-                only_outcome,
+                asks,
             });
         }
     };
@@ -411,14 +411,15 @@ fn collect(source: &str, term: &Term<'_>, globals: &[String], out: &mut Vec<Refe
     }
 }
 
-/// Whether what stands behind a reference to a step asks how it ended.
-pub(super) fn asks_outcome(rest: &str) -> bool {
-    ["failed", "passed", "outcome", "reason"].iter().any(|field| {
-        let after = rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(field));
-        after.is_some_and(|after| {
-            !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        })
-    })
+/// What of a step the text behind a reference to it asks for.
+pub(super) fn asks(rest: &str) -> Asks {
+    let field = rest.strip_prefix('.').unwrap_or_default();
+    let end = field.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(field.len());
+    match &field[..end] {
+        "failed" | "passed" | "outcome" | "reason" => Asks::Outcome,
+        "output" => Asks::Output,
+        _ => Asks::Any,
+    }
 }
 
 /// Whether a program compares by order.

@@ -329,12 +329,12 @@ impl<'s> TemplateCheck<'s> {
 
     fn reference(&mut self, root: &str, name: Option<&str>, range: Range<usize>) {
         if let Some(rest) = self.source.get(range.end..).filter(|_| range.start <= range.end) {
-            let only_outcome = super::syntax::asks_outcome(rest);
+            let asks = super::syntax::asks(rest);
             self.found.push(Reference {
                 root: root.to_owned(),
                 name: name.map(str::to_owned),
                 range,
-                only_outcome,
+                asks,
             });
         }
     }

@@ -162,7 +162,8 @@ fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
         said = todo;
     }
     for proof in &finding.not_fixed {
-        let text = format!("failed: {}: {}", proof.step, one_line(&proof.reason));
+        let (words, reason) = (proof.outcome.words(), one_line(&proof.reason));
+        let text = format!("{words}: {}: {reason}", proof.step);
         lines.extend(wrapped("Proof", &text, look));
     }
     let rest: Vec<String> = items.iter().skip(ITEMS).flat_map(named).collect();

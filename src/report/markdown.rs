@@ -104,7 +104,8 @@ fn causes(page: &mut String, state: &RunState) -> std::fmt::Result {
         }
         for proof in &finding.not_fixed {
             let reason = inline(&proof.reason);
-            writeln!(page, "  - Proof failed: {}: {reason}", inline(&proof.step))?;
+            let words = proof.outcome.words();
+            writeln!(page, "  - Proof {words}: {}: {reason}", inline(&proof.step))?;
         }
     }
     if !state.not_ruled_out().is_empty() {

@@ -242,7 +242,8 @@ impl Show<'_> {
                 }
             }
             for proof in &finding.not_fixed {
-                self.text(4, &format!("proof failed: {}: {}", proof.step, one_line(&proof.reason)));
+                let (words, reason) = (proof.outcome.words(), one_line(&proof.reason));
+                self.text(4, &format!("proof {words}: {}: {reason}", proof.step));
             }
         }
         for (because, ids) in by_reason(&summary.not_ruled_out) {

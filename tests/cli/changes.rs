@@ -455,6 +455,40 @@ findings:
 }
 
 #[test]
+fn a_proof_of_a_remedy_says_how_it_ended() {
+    for (proof, wanted) in [
+        ("when: '$run.id == \"never\"', get: {kind: Deployment, name: petrosa-ta-bot}", "skipped"),
+        ("get: {kind: Deployment, name: petrosa-ta-bot}, expect: .spec.nothing > 1", "error"),
+    ] {
+        let runbook = format!(
+            "runbook: v1
+title: Scale
+namespace: petrosa-apps
+on_failure: continue
+steps:
+  - {{id: look, severity: info, get: {{kind: Deployment, name: petrosa-ta-bot}}, expect: .spec.replicas == 5}}
+  - id: scale
+    scale: {{target: deployment/petrosa-ta-bot, replicas: 4}}
+    then: {{id: proof, {proof}}}
+findings:
+  - id: too-few
+    when: $steps.look.failed
+    cause: Too few replicas
+    remedy: {{text: scale it}}
+    fixed_by: proof
+"
+        );
+        let stage = Stage::new("healthy", false);
+        let file = stage.place.write("scale.yaml", runbook);
+        let said = stage.run(&["run", &file, "--yes", "--output", "json"]);
+        let document: Value = serde_json::from_str(&said.stdout).unwrap();
+        let finding = &document["findings"][0];
+        assert_eq!(finding["not_fixed"][0]["outcome"], wanted, "{document:#}");
+        assert!(finding["remedy"].is_null(), "{finding}");
+    }
+}
+
+#[test]
 fn nothing_is_fixed_by_a_run_that_has_changed_nothing() {
     let stage = Stage::new("healthy", false);
     let runbook = "runbook: v1

@@ -272,3 +272,22 @@ fn a_namespace_that_is_none_is_an_error_of_its_step() {
     assert_eq!((outcomes(&document), code), (vec!["a passed".to_owned(), "b error".to_owned()], 3));
     assert!(reason(&document, "b").contains("its `namespace`"), "{}", reason(&document, "b"));
 }
+
+#[test]
+fn a_finding_knows_what_a_step_has_read_also_where_its_expectation_could_not_be_judged() {
+    let (document, code) = run(concat!(
+        "on_failure: continue\nsteps:\n",
+        "  - id: look\n    value: '{count: 3, allowed: null}'\n    expect: [{that: .allowed}]\n",
+        "  - {id: broken, value: '$run.id | error(\"cannot look\")'}\n",
+        "findings:\n",
+        "  - {id: seen, when: $steps.look.output.count == 3, cause: c}\n",
+        "  - {id: not-seen, when: $steps.look.output.count == 4, cause: c}\n",
+        "  - {id: open-end, when: $steps.look.failed, cause: c}\n",
+        "  - {id: open-step, when: $steps.look | .output.count == 3, cause: c}\n",
+        "  - {id: nothing-read, when: $steps.broken.output == null, cause: c}\n",
+    ));
+    assert_eq!((findings(&document), code), (vec!["seen"], 1), "{document:#}");
+    let open: Vec<&Value> =
+        document["not_ruled_out"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+    assert_eq!(open, ["open-end", "open-step", "nothing-read"]);
+}

@@ -154,3 +154,23 @@ fn a_file_has_one_step() {
     assert!(run.stdout.contains("`x` was saved by step a"), "{}", run.all());
     assert_eq!(fs::read_to_string(saved(&place).join("x")).unwrap(), "a");
 }
+
+#[test]
+fn what_would_be_lost_is_not_saved() {
+    for (save, wanted) in [
+        ("[{for_each: '[1, 2]', file: a.txt}]", "the step saves `a.txt` twice"),
+        ("[a.txt, {file: a.txt, content: .n}]", "the step saves `a.txt` twice"),
+        ("[{file: a.txt, content: .missing}]", "`content`: it is null"),
+        ("index.html", "`index.html`: archives hold the page of the run"),
+        ("logs.tar.gz", "`logs.tar.gz`: this is the name of an archive"),
+    ] {
+        let place = Place::new();
+        let file = place.write(
+            "lost.yaml",
+            format!("runbook: v1\ntitle: T\nsteps:\n  - id: a\n    value: '{{n: 1}}'\n    save: {save}\n"),
+        );
+        let (document, code) = place.json(&["run", &file]);
+        let reason = document["steps"][0]["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains(wanted) && code == 3, "{save}: {code} {document:#}");
+    }
+}

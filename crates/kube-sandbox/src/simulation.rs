@@ -21,7 +21,7 @@ use super::scenario::{
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::variation::Variation;
-use super::world::{Place, World, WorldFault, checked, issue};
+use super::world::{Place, World, WorldFault, checked, definition_of, issue};
 
 /// How long everything has been running when the sandbox starts, in seconds.
 const AGE: i64 = 3600;
@@ -291,7 +291,7 @@ impl Simulation {
         let namespace = object::namespace(manifest).to_owned();
         let owners = manifest["metadata"]["ownerReferences"].as_array_mut();
         for owner in owners.into_iter().flatten().filter(|owner| owner["uid"] == "auto") {
-            let resource = owner["kind"].as_str().and_then(kinds::by_kind);
+            let resource = self.store.kind_of(owner);
             let found = resource.and_then(|resource| {
                 self.store.get(resource.plural, &namespace, owner["name"].as_str()?)
             });
@@ -320,13 +320,19 @@ impl Simulation {
                     controllers::ask_to_go(&mut self.store, &object, at);
                 }
             }
-            Kind::Apply(manifest) => self.apply(manifest, at, at),
+            Kind::Apply(manifest) => {
+                if self.store.kind_of(&manifest).is_none() {
+                    return Err(undefined(&manifest));
+                }
+                self.apply(manifest, at, at);
+            }
         }
         Ok(())
     }
 
     fn here(&self, reference: &Reference) -> Result<(&'static Resource, Arc<Value>), String> {
-        let found = kinds::by_kind(&reference.kind).and_then(|resource| {
+        let custom = self.store.custom().iter().copied().find(|kind| kind.kind == reference.kind);
+        let found = kinds::by_kind(&reference.kind).or(custom).and_then(|resource| {
             let Reference { namespace, name, .. } = reference;
             Some((resource, Arc::clone(self.store.get(resource.plural, namespace, name)?)))
         });
@@ -578,6 +584,14 @@ fn absent(reference: &Reference) -> String {
     format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name)
 }
 
+/// An object of a kind that only another world defines.
+fn undefined(manifest: &Value) -> String {
+    let group = manifest["apiVersion"].as_str().unwrap_or_default();
+    let group = group.split_once('/').map_or("", |(group, _)| group);
+    let kind = manifest["kind"].as_str().unwrap_or_default();
+    format!("kind {kind} is not defined; {}", definition_of(group))
+}
+
 /// The changes of a scenario that are still to come.
 #[derive(Debug, Clone)]
 struct Pending {
@@ -636,14 +650,25 @@ impl Declared {
                 Kind::Delete(reference) => declared.find(&reference).map(|index| {
                     declared.manifests.remove(index);
                 }),
-                Kind::Apply(manifest) => {
-                    declared.manifests.push(manifest);
-                    Ok(())
-                }
+                Kind::Apply(manifest) => declared.apply(manifest),
             };
             done.map_err(|reason| place.fault(reason))?;
         }
         Ok(declared)
+    }
+
+    fn apply(&mut self, manifest: Value) -> Result<(), String> {
+        let kind = kinds::of(&manifest).filter(|kind| kind.custom);
+        let defines = |kind: &Resource| {
+            let name = kind.qualified();
+            let mut all = self.manifests.iter();
+            all.any(|one| one["kind"] == "CustomResourceDefinition" && object::name(one) == name)
+        };
+        if kind.is_some_and(|kind| !defines(kind)) {
+            return Err(undefined(&manifest));
+        }
+        self.manifests.push(manifest);
+        Ok(())
     }
 
     fn find(&self, reference: &Reference) -> Result<usize, String> {

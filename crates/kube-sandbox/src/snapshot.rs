@@ -360,6 +360,7 @@ fn pod_state(pod: &Value, processes: &BTreeMap<String, Process>, apps: &Apps) ->
             ip: pod["status"]["podIP"].as_str().and_then(|ip| ip.parse().ok()),
             node: pod["spec"]["nodeName"].as_str().map(str::to_owned),
             host_network: pod["spec"]["hostNetwork"] == Value::Bool(true),
+            sidecar: false,
             ports: ports.collect(),
         },
         started: process.started,

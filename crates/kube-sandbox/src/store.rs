@@ -78,6 +78,8 @@ pub(crate) struct Store {
     moved: u64,
     /// The version of the last change of each kind.
     changed: BTreeMap<&'static str, u64>,
+    /// The kinds that objects of the cluster define.
+    custom: Vec<&'static Resource>,
     revision: watch::Sender<u64>,
 }
 
@@ -92,6 +94,7 @@ impl Clone for Store {
             forgotten: self.forgotten,
             moved: self.moved,
             changed: self.changed.clone(),
+            custom: self.custom.clone(),
             revision: watch::Sender::new(*self.revision.borrow()),
         }
     }
@@ -113,6 +116,7 @@ impl Store {
             forgotten: 0,
             moved: 0,
             changed: BTreeMap::new(),
+            custom: Vec::new(),
             revision: watch::Sender::new(1000),
         }
     }
@@ -131,6 +135,22 @@ impl Store {
     /// The version of the last change of an object of this kind.
     pub(crate) fn changed(&self, plural: &str) -> u64 {
         self.changed.get(plural).copied().unwrap_or_default()
+    }
+
+    /// The kinds that CustomResourceDefinitions of the cluster define.
+    pub(crate) fn custom(&self) -> &[&'static Resource] {
+        &self.custom
+    }
+
+    /// The kind of an object, if the cluster has it.
+    pub(crate) fn kind_of(&self, object: &Value) -> Option<&'static Resource> {
+        kinds::among(&self.custom, object)
+    }
+
+    fn define_kinds(&mut self) {
+        // each was read when it was checked
+        let defined = self.list(kinds::CUSTOM, None).filter_map(|one| kinds::define(one).ok());
+        self.custom = defined.collect();
     }
 
     /// Tells of every new version.
@@ -175,7 +195,7 @@ impl Store {
     /// whether it changed.
     pub(crate) fn put(&mut self, object: impl Into<Arc<Value>>, now: Timestamp) -> bool {
         let object = object.into();
-        let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) else {
+        let Some(resource) = self.kind_of(&object) else {
             return false;
         };
         let before = self.objects.get(&key_of(resource, &object));
@@ -226,6 +246,9 @@ impl Store {
         object["metadata"]["resourceVersion"] = json!(revision.to_string());
         let object = Arc::new(object);
         self.objects.insert(key, Arc::clone(&object));
+        if resource.plural == kinds::CUSTOM {
+            self.define_kinds();
+        }
         self.remember(Change {
             revision,
             plural: resource.plural,
@@ -265,6 +288,7 @@ impl Store {
         // other kinds have no generation, even if they have a spec
         if matches!(resource.group, "apps" | "batch" | "networking.k8s.io" | "policy")
             || resource.plural == "pods"
+            || resource.custom
         {
             let generation =
                 before.and_then(|before| before["metadata"]["generation"].as_u64()).unwrap_or(0);
@@ -306,7 +330,23 @@ impl Store {
             object: Arc::new(object),
             deleted: true,
         });
+        if plural == kinds::CUSTOM {
+            self.define_kinds();
+            self.remove_undefined();
+        }
         true
+    }
+
+    /// Removes the objects of kinds that are no longer defined.
+    fn remove_undefined(&mut self) {
+        let known = |key: &Key| {
+            let mut all = kinds::RESOURCES.iter().chain(self.custom.iter().copied());
+            all.any(|kind| kind.plural == key.plural)
+        };
+        let lost: Vec<Key> = self.objects.keys().filter(|key| !known(key)).cloned().collect();
+        for Key { plural, namespace, name } in lost {
+            self.delete(plural, &namespace, &name);
+        }
     }
 
     fn remember(&mut self, change: Change) {

@@ -35,6 +35,9 @@ pub struct Pod {
     pub host_network: bool,
     /// The ports that its containers declare. They may listen on others as well.
     pub ports: Vec<ContainerPort>,
+    /// Has the proxy of an Istio mesh beside its containers. Pod templates have it only where it is
+    /// not injected.
+    pub sidecar: bool,
 }
 
 /// A port that a container declares.

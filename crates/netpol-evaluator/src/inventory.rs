@@ -240,6 +240,11 @@ fn pod_of(namespace: String, name: String, metadata: &Value, spec: &Value) -> Po
             })
         })
         .collect();
+    // both forms of injection: a container, and an init container that stays
+    let sidecar = ["containers", "initContainers"].iter().any(|field| {
+        let all = spec[field].as_array().into_iter().flatten();
+        all.into_iter().any(|container| container["name"] == "istio-proxy")
+    });
     let host_network = spec["hostNetwork"] == Value::Bool(true);
     let node = spec["nodeName"].as_str().map(str::to_owned);
     Pod {
@@ -250,5 +255,6 @@ fn pod_of(namespace: String, name: String, metadata: &Value, spec: &Value) -> Po
         node,
         host_network,
         ports,
+        sidecar,
     }
 }

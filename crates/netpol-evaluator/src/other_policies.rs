@@ -23,6 +23,19 @@ pub struct ForeignPolicy {
     pub can_allow: bool,
     #[serde(skip)]
     scope: Scope,
+    #[serde(skip)]
+    about: About,
+}
+
+/// Which connections of the pods that it selects a policy decides about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// Those in both directions.
+    Both,
+    /// Those to them.
+    Inbound,
+    /// Those to them that do not come through the proxy of the mesh.
+    Unencrypted,
 }
 
 /// The pods that a policy could concern.
@@ -38,7 +51,7 @@ enum Scope {
 
 impl ForeignPolicy {
     /// The recognized kinds: API group and kind.
-    pub const KINDS: [(&'static str, &'static str); 8] = [
+    pub const KINDS: [(&'static str, &'static str); 9] = [
         ("policy.networking.k8s.io", "AdminNetworkPolicy"),
         ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"),
         ("policy.networking.k8s.io", "ClusterNetworkPolicy"),
@@ -47,9 +60,10 @@ impl ForeignPolicy {
         ("crd.projectcalico.org", "NetworkPolicy"),
         ("crd.projectcalico.org", "GlobalNetworkPolicy"),
         ("security.istio.io", "AuthorizationPolicy"),
+        ("security.istio.io", "PeerAuthentication"),
     ];
 
-    /// Reads the object if it is of such a kind.
+    /// Reads the object if it is of such a kind and can deny a connection.
     #[must_use]
     pub fn from_object(api_version: &str, kind: &str, object: &Value) -> Option<Self> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
@@ -68,8 +82,19 @@ impl ForeignPolicy {
                 "crd.projectcalico.org" | "projectcalico.org",
                 "NetworkPolicy" | "GlobalNetworkPolicy",
             ) => (true, Scope::All),
-            ("security.istio.io", "AuthorizationPolicy") => (false, istio(object)),
+            // https://istio.io/latest/docs/reference/config/security/authorization-policy/
+            ("security.istio.io", "AuthorizationPolicy") if spec["action"] != "AUDIT" => {
+                (false, istio(object))
+            }
+            ("security.istio.io", "PeerAuthentication") if is_strict(spec) => {
+                (false, istio(object))
+            }
             _ => return None,
+        };
+        let about = match (group, kind) {
+            ("security.istio.io", "PeerAuthentication") => About::Unencrypted,
+            ("security.istio.io", _) => About::Inbound,
+            _ => About::Both,
         };
         let (namespace, name) = identity(object)?;
         Some(Self {
@@ -79,12 +104,30 @@ impl ForeignPolicy {
             name,
             can_allow,
             scope,
+            about,
         })
     }
 
-    /// Whether the policy could apply to the pod; true if that is not certain.
+    /// Whether the policy could decide about connections of these pods; true if that is not certain.
     #[must_use]
-    pub fn could_select(&self, pod: &Pod, namespace: &Labels) -> bool {
+    pub fn could_decide<'a>(
+        &self,
+        source: Option<&Pod>,
+        destinations: &[&Pod],
+        namespace_of: impl Fn(&Pod) -> &'a Labels,
+    ) -> bool {
+        let selects = |pod: &Pod| self.could_select(pod, namespace_of(pod));
+        match self.about {
+            About::Both => source.into_iter().chain(destinations.iter().copied()).any(selects),
+            About::Inbound => destinations.iter().copied().any(selects),
+            About::Unencrypted => {
+                source.is_none_or(|pod| !pod.sidecar) && destinations.iter().copied().any(selects)
+            }
+        }
+    }
+
+    /// Whether the policy could apply to the pod; true if that is not certain.
+    fn could_select(&self, pod: &Pod, namespace: &Labels) -> bool {
         let near =
             self.namespace.is_empty() || self.namespace == pod.namespace || self.is_mesh_wide();
         near && match &self.scope {
@@ -98,7 +141,8 @@ impl ForeignPolicy {
 
     /// A policy in the root namespace of the mesh, by its usual name, is about all namespaces.
     fn is_mesh_wide(&self) -> bool {
-        self.kind == "AuthorizationPolicy" && self.namespace == "istio-system"
+        matches!(self.about, About::Inbound | About::Unencrypted)
+            && self.namespace == "istio-system"
     }
 }
 
@@ -152,6 +196,13 @@ fn cilium(selector: &Value) -> Scope {
     }
     selector.match_expressions.retain(|requirement| !elsewhere(&requirement.key));
     Scope::Pods(selector)
+}
+
+/// Whether a PeerAuthentication refuses what is not encrypted, on any port. A mode that is not set
+/// is that of the namespace or of the mesh, whose own object says it.
+fn is_strict(spec: &Value) -> bool {
+    let ports = spec["portLevelMtls"].as_object().into_iter().flat_map(|ports| ports.values());
+    ports.chain([&spec["mtls"]]).any(|mtls| mtls["mode"] == "STRICT")
 }
 
 fn istio(object: &Value) -> Scope {

@@ -295,26 +295,20 @@ fn block_notes(cluster: Cluster<'_>, judged: &Judged) -> Vec<String> {
     [Direction::Egress, Direction::Ingress].into_iter().filter_map(by_block).collect()
 }
 
+fn pod_of(end: &End) -> Option<&Pod> {
+    match end {
+        End::Pod(pod) => Some(pod),
+        End::Address(_) | End::Outside => None,
+    }
+}
+
 fn other_policies(inventory: &Inventory, source: &End, path: &mut Path) {
     let unlabelled = Labels::new();
-    let ends = path
-        .connections
-        .iter()
-        .filter(|judged| !judged.dns)
-        .map(|judged| &judged.destination)
-        .chain([source]);
-    let pods: Vec<&Pod> = ends
-        .filter_map(|end| match end {
-            End::Pod(pod) => Some(pod),
-            End::Address(_) | End::Outside => None,
-        })
-        .collect();
-    let concerns = |policy: &ForeignPolicy| {
-        pods.iter().any(|pod| {
-            policy
-                .could_select(pod, inventory.namespaces.get(&pod.namespace).unwrap_or(&unlabelled))
-        })
-    };
+    let judged = path.connections.iter().filter(|judged| !judged.dns);
+    let destinations: Vec<&Pod> = judged.filter_map(|judged| pod_of(&judged.destination)).collect();
+    let labels = |pod: &Pod| inventory.namespaces.get(&pod.namespace).unwrap_or(&unlabelled);
+    let concerns =
+        |policy: &ForeignPolicy| policy.could_decide(pod_of(source), &destinations, labels);
     let listed: Vec<NotEvaluated> = inventory
         .foreign
         .iter()

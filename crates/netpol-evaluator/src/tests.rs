@@ -16,6 +16,7 @@ fn pod(namespace: &str, name: &str, app: &str, ip: &str) -> Pod {
         ip: Some(ip.parse().unwrap()),
         node: Some("node-1".into()),
         host_network: false,
+        sidecar: false,
         ports: vec![ContainerPort { name: "http".into(), port: 8080, protocol: Protocol::Tcp }],
     }
 }

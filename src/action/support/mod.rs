@@ -34,6 +34,7 @@ pub(in crate::action) mod node_summary;
 pub(in crate::action) mod one_pod;
 pub(in crate::action) mod outside;
 pub(in crate::action) mod past;
+pub(in crate::action) mod policy_guard;
 pub(in crate::action) mod port;
 pub(in crate::action) mod port_state;
 pub(in crate::action) mod process_group;

@@ -43,8 +43,8 @@ pub(in crate::action) fn answer(survey: &Survey, paths: &[Path]) -> Result<Outpu
     } else {
         format!("{} ({good} of {} allowed)", worst.verdict, paths.len())
     };
-    let foreign: Vec<String> =
-        worst.not_evaluated.iter().map(|one| one.policy.to_string()).collect();
+    let concerning = worst.not_evaluated.iter().filter(|one| one.concerns);
+    let foreign: Vec<String> = concerning.map(|one| one.policy.to_string()).collect();
     let notes: Vec<String> =
         worst.notes.iter().cloned().chain(survey.gaps.iter().cloned()).collect();
     let mut value = json!({

@@ -39,8 +39,11 @@ impl Group {
         Some(group)
     }
 
-    /// The program has ended by itself; what it left behind on purpose stays.
-    pub(in crate::action) async fn release(mut self) {
+    /// The program has ended by itself. What it left behind in its group is terminated.
+    pub(in crate::action) async fn ended(mut self) {
+        if test_kill_process_group(self.pid).is_ok() {
+            return;
+        }
         self.over = true;
         if let Some((_, pipe)) = &mut self.watcher {
             // a watcher that is gone does nothing any more

@@ -117,7 +117,11 @@ fn that_is_true_false_or_an_error() {
         let judgement = judge(&json!({"that": that}), &output);
         assert_eq!(judgement.outcome, outcome, "{that}: {}", judgement.reason);
     }
-    assert!(judge(&json!({"that": ".a"}), &json!({})).reason.contains("the path does not exist"));
+    assert!(
+        judge(&json!({"that": ".a"}), &json!({}))
+            .reason
+            .contains("the path does not exist or has no value")
+    );
 }
 
 #[test]

@@ -184,7 +184,11 @@ fn a_condition_is_true_or_false_and_nothing_else() {
     let cases = [
         (".a", json!({"a": true}), Ok(true)),
         (".a", json!({"a": false}), Ok(false)),
-        (".a", json!({}), Err("`.a` is null, not true or false: the path does not exist")),
+        (
+            ".a",
+            json!({}),
+            Err("`.a` is null, not true or false: the path does not exist or has no value"),
+        ),
         (".a", json!({"a": 3}), Err("`.a` is 3, not true or false: compare it, as in `… == 1`")),
         (
             ".[] | . > 1",

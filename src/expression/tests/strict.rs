@@ -182,6 +182,34 @@ fn an_unread_item_is_no_answer_whatever_default_stands_behind_it() {
 }
 
 #[test]
+fn the_fields_of_an_unread_item_are_no_items() {
+    let input = json!([{"pod": "a", "list": [{"n": 1, "pod": "x"}], "of": {"k": 1}},
+        {"pod": "b", "error": "refused", "unread": true}]);
+    for (text, wanted) in [
+        ("any(.[].list[]; .n == 2)", '?'),
+        ("any(.[].list[]; . == \"refused\")", '?'),
+        ("[.[].list[] | select(. == true)] | length > 0", '?'),
+        ("any(.[].list[]; .n == 1)", 't'),
+        ("all(.[].list[]; .n == 1)", '?'),
+        (".[1].list | any(. == true)", '?'),
+        (".[1].list | any", '?'),
+        (".[1].list | all(. == 1)", '?'),
+        (".[1].list | map(. == true) | any", '?'),
+        ("[.[1].list | add] == [1]", '?'),
+        ("(.[1].list | first) == \"b\"", '?'),
+        (".[1].list | join(\",\") | length > 0", '?'),
+        (".[1].list[0].n == null", 'f'),
+        (".[1].list[0].n == 1", '?'),
+        (".[1].list[1:] | length == 0", '?'),
+        ("\"k\" as $key | .[1].of[$key] == 1", '?'),
+        ("any(.[1] | ..; . == true)", '?'),
+    ] {
+        let judged = condition(text, &input);
+        assert_eq!(word(&judged), wanted, "{text}: {judged:?}");
+    }
+}
+
+#[test]
 fn paths_and_updates_are_those_of_jq() {
     let input = json!({"a": {"b": [1, 2]}, "c": [{"n": 1}, {"n": 2}]});
     for (text, wanted) in [
@@ -192,6 +220,11 @@ fn paths_and_updates_are_those_of_jq() {
         ("(.c[] | select(.n > 1)).n = 9 | .c", json!([{"n": 1}, {"n": 9}])),
         (".c[.a.b[0]].n", json!(2)),
         (".a[\"b\"][1:]", json!([2])),
+        (".c[.a.b[0]:.a.b[1]] | length", json!(1)),
+        (".a | keys[0] as $key | .[$key][0]", json!(1)),
+        ("[.c[][\"n\"]] | add", json!(3)),
+        ("add(.c[].n)", json!(3)),
+        ("first(.c[] | .n)", json!(1)),
         ("[.c[].n]", json!([1, 2])),
         ("{a}.a.b", json!([1, 2])),
         (".c[0] as {n: $n} | $n", json!(1)),
@@ -238,8 +271,8 @@ fn quantifiers_over_what_is_not_there() {
     }
     assert_eq!(
         judge(json!({"all": ".statuz == 200"}), &pods).reason,
-        "pod/a: `.statuz` is null for every item: the path does not exist; if it is optional, use \
-            `(… // DEFAULT)`; pod/b: `.statuz` is null for every item: the path does not exist; \
+        "pod/a: `.statuz` is null for every item: the path does not exist or has no value; if it is optional, use \
+            `(… // DEFAULT)`; pod/b: `.statuz` is null for every item: the path does not exist or has no value; \
             if it is optional, use `(… // DEFAULT)`"
     );
 }

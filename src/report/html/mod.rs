@@ -125,7 +125,7 @@ fn causes(finding: &FindingConcluded) -> Vec<Cause> {
 }
 
 fn failed_proof(proof: &FailedProof) -> String {
-    format!("{}: {}", proof.step, one_line(&proof.reason))
+    format!("{}: {}: {}", proof.outcome.words(), proof.step, one_line(&proof.reason))
 }
 
 fn open(state: &RunState) -> Vec<Open> {

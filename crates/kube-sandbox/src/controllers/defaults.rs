@@ -40,6 +40,7 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
         }
         "HorizontalPodAutoscaler" => fill(&mut manifest["spec"], &json!({"minReplicas": 1})),
         "NetworkPolicy" => network_policy(&mut manifest["spec"]),
+        "CustomResourceDefinition" => definition(manifest),
         _ => {}
     }
 }
@@ -49,6 +50,22 @@ fn namespace(manifest: &mut Value) {
     manifest["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(name);
     manifest["spec"] = json!({"finalizers": ["kubernetes"]});
     manifest["status"] = json!({"phase": "Active"});
+}
+
+/// A definition is served as soon as it is there.
+fn definition(manifest: &mut Value) {
+    let names = &mut manifest["spec"]["names"];
+    let kind = names["kind"].as_str().unwrap_or_default().to_owned();
+    fill(names, &json!({"singular": kind.to_lowercase(), "listKind": format!("{kind}List")}));
+    let names = names.clone();
+    let versions = object::list(&manifest["spec"]["versions"]).iter();
+    let stored: Vec<&Value> =
+        versions.filter(|one| one["storage"] == true).map(|one| &one["name"]).collect();
+    let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message});
+    manifest["status"] = json!({"acceptedNames": names, "storedVersions": stored, "conditions": [
+        condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+        condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+    ]});
 }
 
 fn stateful_set(spec: &mut Value) {

@@ -10,14 +10,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::pods::{all, deleting, terminate};
-use crate::kinds::{self, RESOURCES};
+use crate::kinds::RESOURCES;
 use crate::object;
 use crate::store::Store;
 
 /// Removes what is to go.
 pub(crate) fn collect_garbage(store: &mut Store, now: Timestamp) {
+    let kinds = RESOURCES.iter().chain(store.custom().iter().copied());
     let everything: Vec<Arc<Value>> =
-        RESOURCES.iter().flat_map(|resource| all(store, resource.plural)).collect();
+        kinds.flat_map(|resource| all(store, resource.plural)).collect();
     let live: BTreeSet<&str> =
         everything.iter().filter_map(|object| object["metadata"]["uid"].as_str()).collect();
     let going: BTreeSet<&str> = everything
@@ -59,7 +60,7 @@ pub(crate) fn ask_to_go(store: &mut Store, object: &Value, now: Timestamp) {
 }
 
 fn delete(store: &mut Store, object: &Value) {
-    if let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) {
+    if let Some(resource) = store.kind_of(object) {
         store.delete(resource.plural, object::namespace(object), object::name(object));
     }
 }

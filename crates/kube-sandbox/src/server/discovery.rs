@@ -9,17 +9,25 @@ use crate::kinds::{RESOURCES, REVIEWS, Resource, VERBS, beneath, groups};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-pub(crate) fn answer(path: &str, method: &Method, headers: &HeaderMap) -> Result<Response, Status> {
+pub(crate) fn answer(
+    custom: &[&'static Resource],
+    path: &str,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, Status> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let aggregated = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("g=apidiscovery.k8s.io;v=v2;"));
     let body = match parts.as_slice() {
-        ["api"] if aggregated => return Ok(aggregate(vec![group("", "v1")])),
+        ["api"] if aggregated => return Ok(aggregate(vec![group(custom, "", "v1")])),
         ["apis"] if aggregated => {
             return Ok(aggregate(
-                groups().into_iter().map(|(name, version)| group(name, version)).collect(),
+                groups(custom)
+                    .into_iter()
+                    .map(|(name, version)| group(custom, name, version))
+                    .collect(),
             ));
         }
         ["api"] => {
@@ -27,12 +35,12 @@ pub(crate) fn answer(path: &str, method: &Method, headers: &HeaderMap) -> Result
         }
         ["apis"] => {
             json!({"kind": "APIGroupList", "apiVersion": "v1",
-                "groups": groups().into_iter().map(|(name, version)| api_group(name,
+                "groups": groups(custom).into_iter().map(|(name, version)| api_group(name,
                 version)).collect::<Vec<_>>()})
         }
-        ["api", "v1"] => resource_list("", "v1"),
+        ["api", "v1"] => resource_list(custom, "", "v1"),
         ["apis", name] => {
-            let (name, version) = groups()
+            let (name, version) = groups(custom)
                 .into_iter()
                 .find(|(known, _)| known == name)
                 .ok_or_else(Status::no_such_path)?;
@@ -41,8 +49,8 @@ pub(crate) fn answer(path: &str, method: &Method, headers: &HeaderMap) -> Result
             object["apiVersion"] = json!("v1");
             object
         }
-        ["apis", name, version] if groups().contains(&(*name, *version)) => {
-            resource_list(name, version)
+        ["apis", name, version] if groups(custom).contains(&(*name, *version)) => {
+            resource_list(custom, name, version)
         }
         _ => return Err(Status::no_such_path()),
     };
@@ -64,12 +72,15 @@ fn api_group(name: &str, version: &str) -> Value {
     json!({"name": name, "versions": [version], "preferredVersion": version})
 }
 
-fn of_group(group: &str) -> impl Iterator<Item = &'static Resource> {
-    RESOURCES.iter().filter(move |resource| resource.group == group)
+fn of_group<'a>(
+    custom: &'a [&'static Resource],
+    group: &'a str,
+) -> impl Iterator<Item = &'static Resource> + 'a {
+    RESOURCES.iter().chain(custom.iter().copied()).filter(move |resource| resource.group == group)
 }
 
-fn group(name: &str, version: &str) -> Value {
-    let stored = of_group(name).map(|resource| {
+fn group(custom: &[&'static Resource], name: &str, version: &str) -> Value {
+    let stored = of_group(custom, name).map(|resource| {
         let subresources: Vec<Value> = resource
             .subresources
             .iter()
@@ -115,9 +126,9 @@ fn group(name: &str, version: &str) -> Value {
         "versions": [{"version": version, "resources": resources, "freshness": "Current"}]})
 }
 
-fn resource_list(group: &str, version: &str) -> Value {
+fn resource_list(custom: &[&'static Resource], group: &str, version: &str) -> Value {
     let mut resources = Vec::new();
-    for resource in of_group(group) {
+    for resource in of_group(custom, group) {
         resources.push(json!({"name": resource.plural, "singularName": resource.singular(),
             "namespaced": resource.namespaced, "kind": resource.kind, "verbs": VERBS,
             "shortNames": resource.short, "categories": resource.categories()}));

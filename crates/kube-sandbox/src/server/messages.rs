@@ -274,7 +274,8 @@ mod tests {
 
     #[test]
     fn every_stored_kind_and_every_type_is_known() {
-        for resource in RESOURCES {
+        // clients write definitions as JSON or YAML: their schemas have no form as messages
+        for resource in RESOURCES.iter().filter(|kind| kind.plural != crate::kinds::CUSTOM) {
             assert!(messages().contains_key(resource.kind), "{}", resource.kind);
         }
         let simple = [

@@ -8,10 +8,13 @@ use super::status::{Status, json_response};
 use crate::kinds::{RESOURCES, Resource};
 
 /// Answers `/openapi/v3` and what is beneath it.
-pub(crate) fn answer(path: &str) -> Result<Response, Status> {
+pub(crate) fn answer(custom: &[&'static Resource], path: &str) -> Result<Response, Status> {
     let rest = path.trim_start_matches("/openapi/v3").trim_matches('/');
-    let body =
-        if rest.is_empty() { index() } else { document(rest).ok_or_else(Status::no_such_path)? };
+    let body = if rest.is_empty() {
+        index(custom)
+    } else {
+        document(custom, rest).ok_or_else(Status::no_such_path)?
+    };
     Ok(json_response(&body))
 }
 
@@ -24,15 +27,15 @@ fn place(resource: &Resource) -> String {
     }
 }
 
-fn index() -> Value {
-    let places = RESOURCES.iter().map(place);
+fn index(custom: &[&'static Resource]) -> Value {
+    let places = RESOURCES.iter().chain(custom.iter().copied()).map(place);
     let paths: Map<String, Value> = places
         .map(|place| (place.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{place}")})))
         .collect();
     json!({"paths": paths})
 }
 
-fn document(wanted: &str) -> Option<Value> {
+fn document(custom: &[&'static Resource], wanted: &str) -> Option<Value> {
     let parameter = |name: &str| {
         json!({"name": name, "in": "query", "schema": {"type": "string",
         "uniqueItems": true}})
@@ -40,7 +43,8 @@ fn document(wanted: &str) -> Option<Value> {
     let parameters: Vec<Value> =
         ["dryRun", "fieldManager", "fieldValidation", "force"].into_iter().map(parameter).collect();
     let mut paths = Map::new();
-    for resource in RESOURCES.iter().filter(|resource| place(resource) == wanted) {
+    let kinds = RESOURCES.iter().chain(custom.iter().copied());
+    for resource in kinds.filter(|resource| place(resource) == wanted) {
         let namespace = if resource.namespaced { "namespaces/{namespace}/" } else { "" };
         let kind =
             json!({"group": resource.group, "version": resource.version, "kind": resource.kind});

@@ -58,7 +58,8 @@ impl Query {
 }
 
 impl Target {
-    pub(crate) fn of(path: &str) -> Self {
+    /// What a path is of, in a cluster that has these kinds besides those that are always there.
+    pub(crate) fn of(custom: &[&'static Resource], path: &str) -> Self {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let (group, version, rest) = match parts.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
@@ -73,7 +74,7 @@ impl Target {
             return Self::Review(review.kind);
         }
         let found = |namespace: Option<&str>, plural: &str, rest: &[&str]| {
-            let resource = kinds::by_path(group, version, plural)?;
+            let resource = kinds::by_path(custom, group, version, plural)?;
             let (name, subresource, rest) = match rest {
                 [] | [""] => (None, None, String::new()),
                 [name] | [name, ""] => (Some(*name), None, String::new()),
@@ -90,12 +91,12 @@ impl Target {
         };
         let target = match rest {
             ["namespaces", namespace, plural, rest @ ..]
-                if kinds::by_path(group, version, plural)
+                if kinds::by_path(custom, group, version, plural)
                     .is_some_and(|resource| resource.namespaced) =>
             {
                 found(Some(namespace), plural, rest)
             }
-            [plural, rest @ ..] => match kinds::by_path(group, version, plural) {
+            [plural, rest @ ..] => match kinds::by_path(custom, group, version, plural) {
                 // an unknown kind in a namespace is not a part of the namespace
                 Some(resource)
                     if resource.plural == "namespaces"
@@ -171,7 +172,7 @@ mod tests {
             ("/api/v1/namespaces/a/gadgets", None),
             ("/metrics", None),
         ] {
-            let Target::Resource(request) = Target::of(path) else {
+            let Target::Resource(request) = Target::of(&[], path) else {
                 assert!(expected.is_none(), "{path}");
                 continue;
             };

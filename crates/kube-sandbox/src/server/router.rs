@@ -43,13 +43,13 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
     match path.as_str() {
         "/sandbox/writes" => return Ok(json_response(&server.writes.list())),
         path if path == "/openapi/v3" || path.starts_with("/openapi/v3/") => {
-            return openapi::answer(path);
+            return openapi::answer(server.world().store.custom(), path);
         }
         "/sandbox/writes/counts" => return Ok(json_response(&server.writes.counts())),
         _ => {}
     }
     let query = Query::of(request.uri().query().unwrap_or_default());
-    let target = Target::of(&path);
+    let target = Target::of(server.world().store.custom(), &path);
     if let Target::Resource(target) = &target
         && let Some(fault) = server.faults.met(target.verb(request.method(), &query), target)
     {
@@ -73,7 +73,10 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
             resource(server, target, query, request).await
         }
         Target::Other if path.starts_with(usage::ROOT) => usage::answer(&server, &path),
-        Target::Other => discovery::answer(&path, request.method(), request.headers()),
+        Target::Other => {
+            let world = server.world();
+            discovery::answer(world.store.custom(), &path, request.method(), request.headers())
+        }
     }
 }
 

@@ -138,3 +138,46 @@ async fn a_scenario_that_does_not_fit_its_world_is_refused_where_it_is_written()
         }
     }
 }
+
+const GADGETS: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gadgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: gadgets, kind: Gadget}
+  versions: [{name: v1, served: true, storage: true, subresources: {status: {}}}]
+";
+
+#[tokio::test]
+async fn a_world_defines_kinds_of_its_own() {
+    // the object comes before what defines its kind
+    let gadget = "apiVersion: example.com/v1\nkind: Gadget\nmetadata: {name: one}\n\
+        spec: {size: 3}\n";
+    let files = [("manifests/a.yaml", gadget), ("manifests/b.yaml", GADGETS)];
+    let world = shop(&files).unwrap();
+    let cluster = connected(start(&world, Options::default()).await.unwrap()).await;
+    let path = "/apis/example.com/v1/namespaces/shop/gadgets/one";
+    let found = cluster.get(path).await.unwrap();
+    assert_eq!(
+        (&found["spec"], &found["metadata"]["generation"]),
+        (&json!({"size": 3}), &json!(1))
+    );
+    let kinds = cluster.get("/apis/example.com/v1").await.unwrap();
+    assert_eq!(kinds["resources"][0]["kind"], "Gadget");
+    assert_eq!(kinds["resources"][1]["name"], "gadgets/status");
+    let definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.example.com";
+    let conditions = cluster.get(definition).await.unwrap()["status"]["conditions"].clone();
+    assert!(conditions.as_array().unwrap().iter().any(|one| one["type"] == "Established"));
+
+    // a kind that is no longer defined is gone with its objects
+    let gone = http::Request::delete(definition).body(Vec::new()).unwrap();
+    cluster.client.request_text(gone).await.unwrap();
+    assert!(cluster.get(path).await.is_err());
+    assert!(cluster.get("/apis/example.com/v1").await.is_err());
+
+    // the kinds of a world are no other world's, whichever was read first
+    let alone = shop(&[("manifests/a.yaml", gadget)]).unwrap_err();
+    assert!(alone.contains("CustomResourceDefinition"), "{alone}");
+}

@@ -38,6 +38,18 @@ impl Manifest {
     }
 }
 
+/// Reads the kinds that a file defines, so that what comes before their definition is known as well.
+/// What is wrong with them is said when the file is read.
+pub(crate) fn definitions(text: &str) {
+    if !text.contains("CustomResourceDefinition") {
+        return;
+    }
+    let documents = serde_saphyr::from_multiple::<Value>(text).unwrap_or_default();
+    for document in documents.iter().filter(|one| one["kind"] == "CustomResourceDefinition") {
+        let _ = kinds::define(document);
+    }
+}
+
 /// Reads the documents of a file. An object without a namespace is in that of the world.
 pub(crate) fn manifests(
     file: &str,
@@ -69,11 +81,11 @@ pub(crate) fn checked(mut object: Value, namespace: &str) -> Result<Value, Strin
         return Err("a manifest has metadata with a name; add `metadata: {name: …}`".to_owned());
     }
     let kind = object["kind"].as_str().unwrap_or_default();
-    let Some(resource) = kinds::by_kind(kind) else {
+    let Some(resource) = kinds::of(&object) else {
         return Err(if kind.is_empty() {
             "a manifest has a kind, such as `kind: Deployment`; add it".to_owned()
         } else {
-            format!("kind {kind} is not simulated; {}", simulated(kind))
+            unknown(&object, kind)
         });
     };
     let version = resource.api_version();
@@ -106,6 +118,24 @@ pub(crate) fn checked(mut object: Value, namespace: &str) -> Result<Value, Strin
         }
     }
     Ok(object)
+}
+
+/// What is to be done about a kind that there is not: the one that was probably meant; or, where
+/// the group is not one of Kubernetes, its definition.
+fn unknown(object: &Value, kind: &str) -> String {
+    let api_version = object["apiVersion"].as_str().unwrap_or_default();
+    match api_version.split_once('/') {
+        Some((group, _)) if group.contains('.') && !group.ends_with(".k8s.io") => format!(
+            "kind {kind} of apiVersion {api_version} is not defined; {}",
+            definition_of(group)
+        ),
+        _ => format!("kind {kind} is not simulated; {}", simulated(kind)),
+    }
+}
+
+/// What is to be done about a kind of this group that nothing defines.
+pub(crate) fn definition_of(group: &str) -> String {
+    format!("add its CustomResourceDefinition of group {group} to the manifests of the world")
 }
 
 /// The kind that was probably meant, or all that there are.

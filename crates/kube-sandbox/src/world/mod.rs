@@ -18,7 +18,7 @@ mod manifest;
 pub(crate) use certificate::issue;
 pub(crate) use fault::unreadable;
 pub use fault::{Place, WorldFault};
-pub(crate) use manifest::{Manifest, checked};
+pub(crate) use manifest::{Manifest, checked, definition_of};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use serde::Deserialize;
 
 use crate::SandboxError;
 use crate::app::Apps;
+use crate::kinds;
 use crate::object;
 use crate::scenario::{Scenario, ScenarioInfo};
 
@@ -235,8 +236,9 @@ impl<'a> Sorted<'a> {
         let Header { world: Version::V1, title, namespace } = header;
         let own = self.apps.map(|text| ("applications.yaml", text));
         let apps = Apps::load([BASE_APPS].into_iter().chain(own), &[]);
-        let scenarios = scenarios(&self.scenarios, &namespace, &mut faults);
+        // first what defines kinds: scenarios may have objects of them
         let manifests = self.objects(&namespace, &mut faults);
+        let scenarios = scenarios(&self.scenarios, &namespace, &mut faults);
         match apps {
             Ok(apps) if faults.is_empty() => {
                 let all = scenarios.values();
@@ -259,6 +261,7 @@ impl<'a> Sorted<'a> {
 
     /// All objects; what the base has as well is in its place.
     fn objects(&self, namespace: &str, faults: &mut Vec<WorldFault>) -> Vec<Manifest> {
+        self.manifests.iter().for_each(|(_, text)| manifest::definitions(text));
         let mut all: Vec<Manifest> = Vec::new();
         for (file, text) in [BASE_CLUSTER].iter().chain(&self.manifests) {
             let read = match manifest::manifests(file, text, namespace) {
@@ -300,6 +303,16 @@ impl<'a> Sorted<'a> {
             new.place.fault(format!(
                 "{}: no manifest declares its namespace {namespace}; declare the Namespace, or \
                     correct metadata.namespace",
+                new.words()
+            ))
+        }));
+        // what defines kinds is there before their objects
+        all.sort_by_key(|new| new.object["kind"] != "CustomResourceDefinition");
+        let kinds: Vec<_> = all.iter().filter_map(|new| kinds::define(&new.object).ok()).collect();
+        let undefined = all.iter().filter(|new| kinds::among(&kinds, &new.object).is_none());
+        faults.extend(undefined.map(|new| {
+            new.place.fault(format!(
+                "{}: no CustomResourceDefinition among the manifests defines its kind; add it",
                 new.words()
             ))
         }));

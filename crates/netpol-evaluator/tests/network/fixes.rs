@@ -228,6 +228,7 @@ fn what_no_policy_can_open_is_said() {
     let inventory = Inventory::from_objects(&platform());
     let host = netpol_evaluator::Pod {
         host_network: true,
+        sidecar: false,
         namespace: "monitoring".into(),
         name: "agent".into(),
         ..Default::default()

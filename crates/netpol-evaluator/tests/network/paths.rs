@@ -501,6 +501,8 @@ fn policies_of_other_kinds_make_an_allowed_edge_unknown() {
         (istio("apps", json!({"app": "other"})), Decision::Allowed),
         (istio("monitoring", json!({})), Decision::Allowed),
         (istio("istio-system", json!({})), Decision::Unknown),
+        // it decides about what comes to its pods, not about what they send
+        (istio("apps", json!({"app": "ta-bot"})), Decision::Allowed),
         (cilium(json!({"k8s:app": "ta-bot"})), Decision::Unknown),
         (cilium(json!({"app": "other"})), Decision::Allowed),
         (
@@ -662,5 +664,33 @@ fn a_service_that_leads_to_a_port_of_no_container_is_the_cause_and_not_the_polic
     ] {
         let path = web(target, ports, &policies);
         assert_eq!((path.first_failing, path.misdirected.is_some()), (failing, false), "{path}");
+    }
+}
+
+#[test]
+fn strict_encryption_concerns_clients_outside_of_the_mesh() {
+    let strict = |namespace: &str, spec: Value| {
+        json!({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+            "metadata": {"name": "p", "namespace": namespace}, "spec": spec})
+    };
+    let mode = |mode: &str| json!({"mtls": {"mode": mode}});
+    let by_port = json!({"portLevelMtls": {"8000": {"mode": "STRICT"}}});
+    for (object, meshed, expected) in [
+        (strict("apps", mode("STRICT")), false, Decision::Unknown),
+        (strict("istio-system", mode("STRICT")), false, Decision::Unknown),
+        (strict("apps", by_port), false, Decision::Unknown),
+        (strict("monitoring", mode("STRICT")), false, Decision::Allowed),
+        (strict("apps", mode("STRICT")), true, Decision::Allowed),
+        (strict("apps", mode("PERMISSIVE")), false, Decision::Allowed),
+        (strict("apps", json!({})), false, Decision::Allowed),
+    ] {
+        let mut objects = platform();
+        for pod in objects.iter_mut().filter(|one| meshed && one["kind"] == "Pod") {
+            let containers = pod["spec"]["containers"].as_array_mut().unwrap();
+            containers.push(json!({"name": "istio-proxy"}));
+        }
+        objects.extend([engine_ingress(), object.clone()]);
+        let path = follow(&objects, "apps/ta-bot-1", "engine-service", 80);
+        assert_eq!(path.verdict, expected, "{object}, sidecar: {meshed}");
     }
 }

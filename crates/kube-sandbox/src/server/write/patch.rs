@@ -59,11 +59,17 @@ pub(crate) fn patched(asked: &Asked<'_>, kind: &str, before: &Value) -> Result<V
             }
             merge_patch(&mut object, &patch);
         }
-        STRATEGIC => strategic_merge_patch(kind, &mut object, &read()?).map_err(refused)?,
+        STRATEGIC if !asked.target.resource.custom => {
+            strategic_merge_patch(kind, &mut object, &read()?).map_err(refused)?
+        }
         _ => {
-            return Err(Status::unsupported_media_types(
-                &[JSON, MERGE, STRATEGIC, APPLY].join(", "),
-            ));
+            // of custom kinds nobody knows which lists are merged
+            let known: &[&str] = if asked.target.resource.custom {
+                &[JSON, MERGE, APPLY]
+            } else {
+                &[JSON, MERGE, STRATEGIC, APPLY]
+            };
+            return Err(Status::unsupported_media_types(&known.join(", ")));
         }
     }
     Ok(object)

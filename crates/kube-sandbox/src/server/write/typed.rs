@@ -121,7 +121,7 @@ fn as_text(value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::{RESOURCES, by_kind};
+    use crate::kinds::{CUSTOM, RESOURCES, by_kind};
 
     #[test]
     fn unknown_fields_are_named_and_wrong_types_refused() {
@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_type() {
-        for resource in RESOURCES {
+        // a definition is read for what it defines
+        for resource in RESOURCES.iter().filter(|kind| kind.plural != CUSTOM) {
             let mut object = json!({"apiVersion": resource.api_version(), "kind": resource.kind,
                 "metadata": {"labels": 1}});
             assert!(check(resource, &mut object).is_err(), "{}", resource.kind);

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{names, workload};
-use crate::kinds::Resource;
+use crate::kinds::{self, Resource};
 use crate::object;
 use crate::server::status::{FieldError, Status};
 
@@ -136,6 +136,11 @@ fn metadata(resource: &Resource, object: &Value) -> Vec<FieldError> {
 fn by_kind(kind: &str, object: &Value) -> Vec<FieldError> {
     let spec = &object["spec"];
     match kind {
+        "CustomResourceDefinition" => kinds::define(object)
+            .err()
+            .map(|reason| FieldError::forbidden("spec", &reason))
+            .into_iter()
+            .collect(),
         "ConfigMap" => [
             names::data_keys("data", &object["data"]),
             names::data_keys("binaryData", &object["binaryData"]),

@@ -1,5 +1,11 @@
 //! The kinds of objects that the server stores, and what discovery says about them.
 
+mod custom;
+
+use serde_json::Value;
+
+pub(crate) use self::custom::define;
+
 /// One stored kind.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Resource {
@@ -17,6 +23,8 @@ pub(crate) struct Resource {
     pub(crate) short: &'static [&'static str],
     /// What can be asked beneath an object: name, kind, verbs.
     pub(crate) subresources: &'static [(&'static str, &'static str, &'static [&'static str])],
+    /// Is defined by an object of the cluster.
+    pub(crate) custom: bool,
 }
 
 /// The kinds that a world can hold: API group, version, kind and plural name of each.
@@ -36,7 +44,7 @@ const fn resource(
     namespaced: bool,
     short: &'static [&'static str],
 ) -> Resource {
-    Resource { group, version, plural, kind, namespaced, short, subresources: &[] }
+    Resource { group, version, plural, kind, namespaced, short, subresources: &[], custom: false }
 }
 
 const STORED: &[&str] = &["get", "patch", "update"];
@@ -49,7 +57,10 @@ const fn with(
     Resource { subresources, ..resource }
 }
 
-/// Every stored kind, the core first and then by group, as discovery lists them.
+/// The plural name of what defines kinds.
+pub(crate) const CUSTOM: &str = "customresourcedefinitions";
+
+/// Every stored kind that is there without a definition, the core first and then by group, as discovery lists them.
 pub(crate) static RESOURCES: &[Resource] = &[
     resource("", "v1", "configmaps", "ConfigMap", true, &["cm"]),
     resource("", "v1", "endpoints", "Endpoints", true, &["ep"]),
@@ -109,6 +120,14 @@ pub(crate) static RESOURCES: &[Resource] = &[
         false,
         &[],
     ),
+    resource(
+        "apiextensions.k8s.io",
+        "v1",
+        CUSTOM,
+        "CustomResourceDefinition",
+        false,
+        &["crd", "crds"],
+    ),
     resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", false, &[]),
     resource("apps", "v1", "controllerrevisions", "ControllerRevision", true, &[]),
     with(
@@ -149,6 +168,7 @@ pub(crate) static RESOURCES: &[Resource] = &[
         resource("networking.k8s.io", "v1", "ingresses", "Ingress", true, &["ing"]),
         &[("status", "Ingress", STORED)],
     ),
+    resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", false, &[]),
     resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true, &["netpol"]),
     with(
         resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true, &["pdb"]),
@@ -255,22 +275,43 @@ pub(crate) fn beneath(kind: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Finds a kind by its path.
-pub(crate) fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
-    RESOURCES.iter().find(|resource| {
+/// Finds a kind by its path, among those that are always there and those of the cluster.
+pub(crate) fn by_path(
+    custom: &[&'static Resource],
+    group: &str,
+    version: &str,
+    plural: &str,
+) -> Option<&'static Resource> {
+    RESOURCES.iter().chain(custom.iter().copied()).find(|resource| {
         resource.group == group && resource.version == version && resource.plural == plural
     })
 }
 
-/// Finds a kind by the name of its kind.
+/// Finds a kind by the name of its kind, among those that are always there.
 pub(crate) fn by_kind(kind: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|resource| resource.kind == kind)
 }
 
+/// Finds the kind of an object, among those that are always there and all that any world defines.
+pub(crate) fn of(object: &Value) -> Option<&'static Resource> {
+    let kind = object["kind"].as_str()?;
+    by_kind(kind).or_else(|| custom::of(object["apiVersion"].as_str()?, kind))
+}
+
+/// Finds the kind of an object, among those that are always there and those of a cluster.
+pub(crate) fn among(custom: &[&'static Resource], object: &Value) -> Option<&'static Resource> {
+    let kind = object["kind"].as_str()?;
+    by_kind(kind).or_else(|| {
+        let api_version = object["apiVersion"].as_str()?;
+        custom.iter().copied().find(|one| one.kind == kind && one.api_version() == api_version)
+    })
+}
+
 /// The groups in order of discovery, without the core.
-pub(crate) fn groups() -> Vec<(&'static str, &'static str)> {
+pub(crate) fn groups(custom: &[&'static Resource]) -> Vec<(&'static str, &'static str)> {
     let stored = RESOURCES
         .iter()
+        .chain(custom.iter().copied())
         .filter(|resource| !resource.group.is_empty())
         .map(|resource| (resource.group, resource.version));
     let mut groups: Vec<_> =
