@@ -93,8 +93,17 @@ pub(crate) fn respond_inside(
     snapshot.apps.app(app).routes.iter().enumerate().find_map(|(place, route)| {
         let context = Arc::new(context()?.asked(request, Map::new()));
         (method(route) == request.method && context.holds("route-when", place, route.when.as_ref()))
-            .then(|| answer(&context, place, route))
+            .then(|| answered(&context, place, route))
     })
+}
+
+/// The response of a route, and what it does afterwards.
+fn answered(context: &Arc<AppContext>, place: usize, route: &Route) -> Response {
+    let response = answer(context, place, route);
+    match route.does.as_ref().map(|_| context.evaluate("route-does", place)) {
+        Some(Err(error)) => broken(error),
+        Some(Ok(_)) | None => response,
+    }
 }
 
 /// Asks the process that listens on a port of a pod; none when nothing there speaks HTTP.
@@ -157,13 +166,7 @@ fn respond_anew(
             allowed.push(method);
             continue;
         }
-        let response = answer(&context, place, route);
-        if route.does.is_some()
-            && let Err(error) = context.evaluate("route-does", place)
-        {
-            return Some(broken(error));
-        }
-        return Some(response);
+        return Some(answered(&context, place, route));
     }
     if let Some(response) = builtin() {
         return Some(response);
