@@ -23,6 +23,8 @@ use tokio::time::Instant;
 
 /// As much is written at once, and as much again may wait.
 const CHUNK: usize = 512 * 1024;
+/// How long a command may still print what is not kept.
+const DRAIN: Duration = Duration::from_secs(30);
 /// The result of a backup that was made.
 const MADE: &str = "made";
 /// How often the progress is shown.
@@ -434,9 +436,16 @@ async fn store_all(
         let written;
         (writing, buffer, written) = done;
         if written.is_err() {
+            // a command whose output nobody reads does not end, and keeps its locks
+            drop(tokio::time::timeout(DRAIN, drain(reader, &mut buffer)).await);
             return Ok((writing, written));
         }
     }
+}
+
+/// Reads what is left, and forgets it.
+async fn drain(reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) {
+    while let Ok(1..) = reader.read(buffer).await {}
 }
 
 /// The end of a stream whose container is gone.

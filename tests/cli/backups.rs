@@ -60,7 +60,7 @@ fn restore(file: &str, more: &str) -> String {
     let fields = format!("command: [psql, -X], file: {file}, transaction: psql{more}");
     step("restore", "restore", &format!("target: pod/postgres, {fields}"))
         + "  - id: times\n    title: T\n    sql: {target: pod/postgres, client: psql, statement: \
-            SELECT times}\n    expect: {message: once, that: .rows[0].times == \"1\"}\n"
+            SELECT times}\n    expect: '.rows[0].times == \"1\"'\n"
 }
 
 fn place(steps: &str) -> Place {
@@ -78,6 +78,8 @@ fn again(place: &Place, steps: &str) {
 }
 
 fn run(place: &Place) -> Said {
+    // every run has the same id here
+    fs::remove_dir_all(place.state()).ok();
     place.run(&["run", "shop/backup", "--sandbox=shop", "--yes"])
 }
 
@@ -109,7 +111,8 @@ fn a_backup_is_made_and_bad_ones_leave_the_last_as_it_is() {
         ("", ", min_bytes: 1000000", "fewer than 1000000"),
         ("", ", container: none", "container"),
     ] {
-        again(&place, &dump(option, more));
+        // another name: the time in it has seconds
+        again(&place, &dump(option, more).replace("name: shop", "name: other"));
         let bad = run(&place);
         assert_ne!(bad.code, 0, "{option}{more}: {}", bad.all());
         let text = bad.all().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -160,7 +163,7 @@ fn a_full_disk_and_a_folder_that_cannot_be_written_to_are_said() {
 fn a_dry_run_leaves_no_file() {
     let place = place(&dump("", ""));
     let dry = place.run(&["run", "shop/backup", "--sandbox=shop", "--dry-run", "--trust-reads"]);
-    assert_eq!(dry.code, 3, "{}", dry.all());
+    assert_eq!(dry.code, 0, "{}", dry.all());
     assert!(dry.all().contains("leaves a file on this machine"), "{}", dry.all());
     assert!(!place.path().join("backups").exists());
 }
