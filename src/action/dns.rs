@@ -82,8 +82,7 @@ impl Verb for Dns {
             let missed = matches!(heard, Heard::Sure((Lookup::NotFound, _)));
             if missed && tool == Tool::Nslookup && short.is_some() { Heard::Nothing } else { heard }
         };
-        let one = self.pods == Pods::One || self.from.is_one_pod();
-        let question = Question { context, target: &self.from, reads: true, one };
+        let question = Question::read(context, &self.from, self.pods);
         let purpose = &format!("resolve {}", self.name);
         let mut output = each_pod(question, &pods, |_, pod| async move {
             let said = ask_tools(context, namespace, &pod, purpose, commands, read).await?;

@@ -99,12 +99,7 @@ impl Verb for Exec {
             self.target
         ));
         let cluster = context.cluster()?;
-        let question = Question {
-            context,
-            target: &self.target,
-            reads: self.effect() == Effect::Read,
-            one: self.target.is_one_pod() || self.pods == Pods::One,
-        };
+        let question = Question::read(context, &self.target, self.pods).with(self.effect());
         let output = each_pod(question, &pods, |name, pod| async move {
             // named, so that the API server need not be asked for it
             let container = self.container.clone().or_else(|| pod::default_container(&pod));

@@ -77,7 +77,7 @@ fn five_seconds() -> Duration {
 
 /// A port by number or by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "data did not match any variant of untagged enum Port")]
+#[serde(untagged, expecting = "a port is a number from 1 to 65535, or a name")]
 #[schemars(rename = "Port")]
 pub enum HttpPort {
     /// Its number.

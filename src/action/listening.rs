@@ -75,8 +75,7 @@ impl Verb for Listening {
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let pods = pods_of(context, &self.target, self.pods).await?;
         let namespace = self.target.namespace(&context.namespace);
-        let one = self.pods == Pods::One || self.target.is_one_pod();
-        let question = Question { context, target: &self.target, reads: true, one };
+        let question = Question::read(context, &self.target, self.pods);
         let cluster = context.cluster()?;
         let mut output = each_pod(question, &pods, |name, _| async move {
             let state = port_state(cluster, (namespace, &name, self.port), true).await;
@@ -85,9 +84,14 @@ impl Verb for Listening {
                 (Some(false), Some(false)) => false,
                 _ => {
                     return Err(Failure::error(format!(
-                        "whether pod {name} listens on port {} is not known: it refuses the \
-                        connection at one address, or at none, and the other cannot be asked",
-                        self.port
+                        "cannot tell whether pod {name} listens on port {}: neither its loopback \
+                        address nor its own accepts a connection, and {} refuses it",
+                        self.port,
+                        if state.loopback.or(state.address).is_some() {
+                            "only one"
+                        } else {
+                            "none"
+                        }
                     )));
                 }
             };

@@ -139,12 +139,7 @@ impl Verb for Sql {
         let script = sql_script::script(self.client, &self.statement.0, &self.params);
         let clients = self.clients();
         let (script, clients) = (&script, &clients);
-        let question = Question {
-            context,
-            target: &self.target,
-            reads: true,
-            one: self.target.is_one_pod() || self.pods == Pods::One,
-        };
+        let question = Question::read(context, &self.target, self.pods);
         let output = each_pod(question, &pods, |name, pod| async move {
             let container = self.container.clone().or_else(|| pod::default_container(&pod));
             let place = (namespace, name.as_str(), container.as_deref());

@@ -98,8 +98,9 @@ impl Verb for Tcp {
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let pods = pods_of(context, &self.from, self.pods).await?;
         let namespace = self.from.namespace(&context.namespace);
-        let one = !self.endpoints && (self.pods == Pods::One || self.from.is_one_pod());
-        let question = Question { context, target: &self.from, reads: true, one };
+        let mut question = Question::read(context, &self.from, self.pods);
+        // a list of endpoints is one also from one pod
+        question.one &= !self.endpoints;
         let ends = if self.endpoints {
             self.ends(context).await?
         } else {

@@ -1,8 +1,10 @@
 //! Mistakes with their places: what is wrong, where, why, and what was probably meant.
 
+mod correction;
 mod nearest;
 mod render;
 
+pub use correction::Correction;
 pub use nearest::nearest;
 pub use render::{render, to_json};
 
@@ -38,6 +40,8 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// What to do.
     pub help: Option<String>,
+    /// The text as it was probably meant.
+    pub correction: Option<Correction>,
 }
 
 /// A place in the text and what is to be said of it.
@@ -66,6 +70,7 @@ impl Diagnostic {
             labels: Vec::new(),
             notes: Vec::new(),
             help: None,
+            correction: None,
         }
     }
 

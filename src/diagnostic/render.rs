@@ -1,7 +1,7 @@
 //! Diagnostics as text and as data.
 
 use super::{Diagnostic, DiagnosticSeverity, clamp};
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Level, Patch, Renderer, Snippet, normalize_untrusted_str};
 use serde_json::{Value, json};
 
 /// Every diagnostic with its excerpt, in the given order, an empty line between two. `width` is
@@ -9,8 +9,21 @@ use serde_json::{Value, json};
 pub fn render(diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(width);
     let texts: Vec<String> =
-        diagnostics.iter().map(|diagnostic| renderer.render(&[group(diagnostic)]) + "\n").collect();
+        diagnostics.iter().map(|diagnostic| renderer.render(&groups(diagnostic)) + "\n").collect();
     texts.join("\n")
+}
+
+/// What is wrong, and how it was probably meant.
+fn groups(diagnostic: &Diagnostic) -> Vec<annotate_snippets::Group<'_>> {
+    let corrected = diagnostic.correction.as_ref().filter(|_| diagnostic.corrected().is_some());
+    let meant = corrected.map(|correction| {
+        let range = clamp(&diagnostic.source, &correction.range);
+        let patch = Patch::new(range, normalize_untrusted_str(&correction.text));
+        Level::HELP
+            .secondary_title("write")
+            .element(Snippet::source(&*diagnostic.source).patch(patch))
+    });
+    [group(diagnostic)].into_iter().chain(meant).collect()
 }
 
 fn group(diagnostic: &Diagnostic) -> annotate_snippets::Group<'_> {
@@ -56,5 +69,6 @@ pub fn to_json(diagnostic: &Diagnostic) -> Value {
         "labels": diagnostic.labels.iter().map(|label| label.text.as_str()).filter(|text| !text.is_empty()).collect::<Vec<_>>(),
         "notes": diagnostic.notes,
         "help": diagnostic.help,
+        "corrected": diagnostic.corrected(),
     })
 }

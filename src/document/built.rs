@@ -85,6 +85,7 @@ impl Runbook {
             steps,
             always: Vec::new(),
             findings: Vec::new(),
+            unused: Vec::new(),
             referred: Referred::default(),
         }
     }

@@ -406,6 +406,7 @@ pub(super) fn invalid(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> Cata
 pub(super) fn diagnose(file: &str, source: &Arc<str>, fault: Fault) -> Diagnostic {
     let diagnostic =
         Diagnostic::error(fault.code, fault.message, Some(PathBuf::from(file)), source.clone())
-            .with_label(fault.span, fault.label);
+            .with_label(fault.span, fault.label)
+            .with_correction(fault.correction);
     fault.notes.into_iter().fold(diagnostic, Diagnostic::with_note)
 }

@@ -5,7 +5,7 @@ use super::body::{Body, Written};
 use super::node::{Fault, Node};
 use super::runbook::{Runbook, Step};
 use crate::action::{Reach, is_declared};
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Correction, nearest};
 use crate::expression::Reference;
 use serde_json::Value;
 use std::cell::Cell;
@@ -156,8 +156,26 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
             _ => {}
         }
     }
-    faults.extend(hosts(runbook));
+    faults.extend(hosts(runbook, root));
+    for fault in faults.iter_mut().filter(|fault| fault.code == "RB0301") {
+        fault.correction = fault.correction.take().or_else(|| another_id(root, fault, &places));
+    }
     faults
+}
+
+/// Another id for a step whose id is taken.
+fn another_id(
+    root: &Node,
+    fault: &Fault,
+    places: &BTreeMap<String, StepPlace>,
+) -> Option<Correction> {
+    let step = root.mapping_at(fault.span.start)?;
+    let id = step.get("id")?;
+    let name = id.as_str()?;
+    let free = (2..).map(|number| format!("{name}-{number}")).find(|id| !places.contains_key(id));
+    places
+        .contains_key(name)
+        .then(|| Correction { range: id.span.clone(), text: free.unwrap_or_default() })
 }
 
 /// Names that a wrong one is compared with. Comparing is slow, so that of many wrong ones only the
@@ -234,7 +252,7 @@ impl<'a> Owners<'a> {
 }
 
 /// Steps that ask a URL from this machine that the runbook does not declare.
-fn hosts(runbook: &Runbook) -> Vec<Fault> {
+fn hosts(runbook: &Runbook, root: &Node) -> Vec<Fault> {
     let mut faults = Vec::new();
     let declared = match &runbook.hosts {
         None => Some(Vec::new()),
@@ -249,16 +267,13 @@ fn hosts(runbook: &Runbook) -> Vec<Fault> {
         let at = step.span.start..step.span.start + 1;
         if runbook.hosts.is_none() {
             let label = "add `hosts: [HOST]` to the runbook";
-            faults.push(Fault::new(
-                "RB0306",
-                at,
-                format!(
-                    "step `{}` requests a URL from this machine, but the runbook declares no \
-                        `hosts`",
-                    step.id
-                ),
-                label,
-            ));
+            let message = format!(
+                "step `{}` requests a URL from this machine, but the runbook declares no `hosts`",
+                step.id
+            );
+            let mut fault = Fault::new("RB0306", at, message, label);
+            fault.correction = declare(&url, root).filter(|_| faults.is_empty());
+            faults.push(fault);
         } else if let (Some(declared), true) = (&declared, arguments.references().is_empty())
             && let Err(why) = is_declared(&url, declared)
         {
@@ -271,6 +286,15 @@ fn hosts(runbook: &Runbook) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// The line that declares the host of a URL, before the steps.
+fn declare(url: &str, root: &Node) -> Option<Correction> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
+    let steps = root.entries()?.iter().find(|entry| entry.key == "steps")?.key_span.start;
+    let quoted = if host.contains(['{', ':']) { format!("\"{host}\"") } else { host.to_owned() };
+    Some(Correction { range: steps..steps, text: format!("hosts: [{quoted}]\n") })
 }
 
 fn items(node: Option<&Node>) -> &[Node] {
@@ -310,12 +334,9 @@ fn place(
     }
     if places.contains_key(&step.id) {
         let at = step.span.start..step.span.start + 1;
-        faults.push(Fault::new(
-            "RB0301",
-            at,
-            format!("duplicate step id `{}`", step.id),
-            "ids must be unique within a runbook",
-        ));
+        let message = format!("duplicate step id `{}`", step.id);
+        let label = "ids must be unique within a runbook; a step of `then` needs none";
+        faults.push(Fault::new("RB0301", at, message, label));
     } else if let Some(wrong) =
         step.id.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_".contains(*c)))
     {

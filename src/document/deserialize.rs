@@ -6,7 +6,7 @@
 
 use super::node::{Entry, Fault, Node, NodeKind};
 use super::quoting::{CUT, is_rest_of_program};
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Correction, nearest};
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -65,6 +65,7 @@ pub(super) fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(
             message: failure.message,
             label: failure.label,
             notes: Vec::new(),
+            correction: failure.correction,
         });
         if !again || faults.len() >= MAX_FAULTS || failure.fatal {
             found.faults.append(&mut faults);
@@ -98,6 +99,7 @@ struct DeserializeFailure {
     message: String,
     label: String,
     fatal: bool,
+    correction: Option<Correction>,
 }
 
 impl DeserializeFailure {
@@ -117,7 +119,13 @@ impl std::error::Error for DeserializeFailure {}
 
 impl de::Error for DeserializeFailure {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self { span: None, message: message.to_string(), label: String::new(), fatal: false }
+        Self {
+            span: None,
+            message: message.to_string(),
+            label: String::new(),
+            fatal: false,
+            correction: None,
+        }
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -126,6 +134,7 @@ impl de::Error for DeserializeFailure {
             message: format!("missing field `{field}`"),
             label: format!("requires `{field}`"),
             fatal: true,
+            correction: None,
         }
     }
 
@@ -139,6 +148,7 @@ impl de::Error for DeserializeFailure {
             message: format!("unknown value `{variant}`: one of {}", expected.join(", ")),
             label,
             fatal: false,
+            correction: None,
         }
     }
 }
@@ -177,7 +187,20 @@ impl<'de, 'r> Reader<'de, 'r> {
             message: format!("expected {wanted}, found {found}"),
             label: format!("expected {wanted}"),
             fatal: false,
+            correction: None,
         }
+    }
+
+    /// Something else where a string is wanted: a number or a word of YAML is quoted.
+    fn no_string(&self) -> DeserializeFailure {
+        let correction = match &self.node.kind {
+            NodeKind::Scalar { text, value } if !value.is_null() => Some(Correction {
+                range: self.node.span.clone(),
+                text: Value::from(text.as_str()).to_string(),
+            }),
+            _ => None,
+        };
+        DeserializeFailure { correction, ..self.mismatch("a string") }
     }
 
     fn entries(&self, wanted: &str) -> Result<&'de [Entry], DeserializeFailure> {
@@ -273,9 +296,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
             NodeKind::Scalar { text, value: Value::String(_) } => visitor
                 .visit_borrowed_str(text)
                 .map_err(|failure: DeserializeFailure| failure.at(&self.node.span)),
-            NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => {
-                Err(self.mismatch("a string"))
-            }
+            NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => Err(self.no_string()),
         }
     }
 

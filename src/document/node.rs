@@ -4,7 +4,9 @@
 //! `0755`, `1_000`) is an error that asks for quotes, because a reader cannot know which of the two
 //! the author meant.
 
-use super::quoting::unquoted;
+use super::foreign;
+use super::quoting::{quoted_in_block, unquoted};
+use crate::diagnostic::Correction;
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 use serde_json::{Number, Value};
 use std::collections::HashMap;
@@ -66,6 +68,8 @@ pub struct Fault {
     pub label: String,
     /// More lines, such as the known fields.
     pub notes: Vec<String>,
+    /// The text as it was probably meant.
+    pub correction: Option<Correction>,
 }
 
 impl Fault {
@@ -76,7 +80,14 @@ impl Fault {
         message: impl Into<String>,
         label: impl Into<String>,
     ) -> Self {
-        Self { code, span, message: message.into(), label: label.into(), notes: Vec::new() }
+        let (message, label) = (message.into(), label.into());
+        Self { code, span, message, label, notes: Vec::new(), correction: None }
+    }
+
+    /// The same, where this stands in the place of a range of the text.
+    #[must_use]
+    pub fn corrected(self, range: Range<usize>, text: impl Into<String>) -> Self {
+        Self { correction: Some(Correction { range, text: text.into() }), ..self }
     }
 }
 
@@ -313,7 +324,13 @@ impl<'a> Builder<'a> {
                 Some(found) => found,
                 None => break,
             };
+            let before = self.faults.len();
             let key = self.node(event, key_span.clone(), depth + 1)?;
+            if depth == 0 && matches!(key.kind, NodeKind::Scalar { .. }) {
+                // `on:` of others is no field here, whatever it is to YAML
+                let kept = self.faults.split_off(before);
+                self.faults.extend(kept.into_iter().filter(|fault| fault.code != "RB0003"));
+            }
             let Some((event, at)) = self.next()? else { break };
             let value = self.node(event, at, depth + 1)?;
             end = value.span.end.max(key.span.end);
@@ -353,12 +370,10 @@ impl<'a> Builder<'a> {
             ));
         }
         if tagged {
-            self.faults.push(Fault::new(
-                "RB0002",
-                span.clone(),
-                "YAML tags are not supported in runbooks",
-                "remove it",
-            ));
+            self.faults.push(negation(self.source, span).unwrap_or_else(|| {
+                let message = "YAML tags are not supported in runbooks";
+                Fault::new("RB0002", span.clone(), message, "remove it")
+            }));
         }
     }
 
@@ -387,16 +402,28 @@ impl<'a> Builder<'a> {
             None
         };
         if let Some(why) = ambiguous {
-            self.faults.push(Fault::new(
+            let fault = Fault::new(
                 "RB0003",
                 span.clone(),
                 format!("`{text}` is {why}"),
                 format!("quote it: \"{text}\""),
-            ));
+            );
+            self.faults.push(fault.corrected(span.clone(), format!("\"{text}\"")));
             return Value::String(text.to_owned());
         }
         number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
     }
+}
+
+/// `expect: !.x` without quotes is a tag.
+fn negation(source: &str, span: &Range<usize>) -> Option<Fault> {
+    let line = source.get(..span.end)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let start = line + source.get(line..span.end)?.rfind(" !")? + 1;
+    let end = source.get(start..)?.find('\n').map_or(source.len(), |newline| start + newline);
+    let (meant, says) = foreign::condition(source.get(start..end)?)?;
+    let message = "a text that begins with `!` is a tag of YAML";
+    let fault = Fault::new("RB0003", start..end, message, says);
+    Some(fault.corrected(start..end, quoted_in_block(&meant)))
 }
 
 /// `msg: {{ x }}` without quotes is a mapping whose key is a mapping.
@@ -415,6 +442,7 @@ fn template_fault(span: &Range<usize>, source: &str) -> Option<Fault> {
             "an unquoted template is a YAML mapping",
             format!("quote it: \"{text}\""),
         )
+        .corrected(start..end, format!("\"{text}\""))
     })
 }
 

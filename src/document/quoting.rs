@@ -4,10 +4,15 @@ use super::node::Fault;
 use std::ops::Range;
 
 /// Keys whose values are jq programs.
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 15] = [
     "that", "all", "any", "none", "same", "of", "over", "expect", "when", "not_when", "until",
-    "value", "for_each", "content",
+    "value", "for_each", "content", "objects",
 ];
+/// Whether the value of this key is a program, or a list of them.
+pub(super) fn is_program(key: &str) -> bool {
+    PROGRAMS.contains(&key)
+}
+
 /// Lines before that of a syntax error in which its cause is looked for.
 const LINES: usize = 3;
 
@@ -22,16 +27,74 @@ pub(super) fn unquoted(source: &str, at: usize) -> Option<Fault> {
             let place = if in_flow { " within `{…}` or `[…]`" } else { "" };
             let span = start + text.start..start + text.end;
             let quoted = source[span.clone()].replace('\'', "''");
-            return Some(Fault::new(
+            let fault = Fault::new(
                 "RB0003",
-                span,
+                span.clone(),
                 format!("a condition that {found} must be quoted{place}"),
                 format!("quote the condition: '{quoted}'"),
-            ));
+            );
+            return Some(fault.corrected(span, format!("'{quoted}'")));
+        }
+        if let Some((list, meant)) = list(&source[start..line_end]) {
+            let span = start + list.start..start + list.end;
+            let message = "a condition with a comma must be quoted within `[…]`";
+            let label = "quote each condition: a comma begins the next one";
+            return Some(Fault::new("RB0003", span.clone(), message, label).corrected(span, meant));
         }
         line_end = start.checked_sub(1)?;
     }
     None
+}
+
+/// A list of conditions of which one has a comma, and the same with quotes.
+fn list(line: &str) -> Option<(Range<usize>, String)> {
+    let key = PROGRAMS.iter().find_map(|key| {
+        let at = line.find(&format!("{key}: ["))?;
+        let is_key = line[..at].chars().next_back().is_none_or(|c| " {,-".contains(c));
+        is_key.then_some(at + key.len() + 2)
+    })?;
+    let inner = key + 1..key + 1 + flow_end(&line[key + 1..]);
+    let (mut items, mut rest) = (Vec::new(), &line[inner.clone()]);
+    loop {
+        let end = flow_end(rest);
+        items.push(rest[..end].trim());
+        match rest.get(end + 1..) {
+            Some(more) if rest[end..].starts_with(',') => rest = more,
+            _ => break,
+        }
+    }
+    let has_comma = items.iter().any(|item| item.contains(',') && !item.starts_with(['\'', '"']));
+    let meant: Vec<_> = items.into_iter().map(quoted).collect();
+    has_comma.then(|| (key..inner.end + 1, format!("[{}]", meant.join(", "))))
+}
+
+/// A program in quotes, where YAML needs them within `{…}`.
+pub(super) fn quoted(program: &str) -> String {
+    if program.contains(['[', ']', '{', '}', ',']) {
+        format!("'{}'", program.replace('\'', "''"))
+    } else {
+        quoted_in_block(program)
+    }
+}
+
+/// A text with templates in quotes, where YAML needs them at this byte of the text.
+pub(super) fn quoted_template(text: &str, source: &str, at: usize) -> String {
+    let line = source.get(..at).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    let is_plain = !text.starts_with(['"', '\'', '|', '>']);
+    if is_plain && (is_open(line) || text.starts_with('{')) {
+        serde_json::Value::from(text).to_string()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A program in quotes, where YAML needs them in a line of its own.
+pub(super) fn quoted_in_block(program: &str) -> String {
+    let special = program.contains(": ")
+        || program.contains(" #")
+        || program.contains('\n')
+        || program.starts_with(['"', '\'', '!', '&', '*', '{', '[', '%', '@', '`', '|', '>']);
+    if special { format!("'{}'", program.replace('\'', "''")) } else { program.to_owned() }
 }
 
 /// Whether a key is no name but the rest of a program that a comma has cut.

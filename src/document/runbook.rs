@@ -59,6 +59,8 @@ pub struct Runbook {
     pub findings: Vec<Finding>,
     /// Whose outputs are looked at later.
     pub referred: Referred,
+    /// Parameters that nothing uses, with the places of their names.
+    pub unused: Vec<(String, Range<usize>)>,
 }
 
 /// An alert that a runbook answers, and how its labels become parameters.

@@ -1,13 +1,14 @@
 //! The worlds that a command line sees: those in a folder `worlds` beside a folder of runbooks,
 //! then those inside the program.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, DirEntry, include_dir};
 use kube_sandbox::{HEALTHY, Options, Place, Prepared, Sandbox, SandboxError, World, WorldFault};
 
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::document::{FileKind, collect, read};
+use crate::document::{FileKind, collect, foreign_words, read};
 
 /// The worlds of this repository, so that an installed program works anywhere.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/worlds");
@@ -290,22 +291,42 @@ impl ListedWorld {
             Source::Folder(folder) => from_folder(folder)?,
             Source::Embedded(folder) => embedded(folder, folder.path()),
         };
-        World::from_files(files.iter().map(|(name, text)| (name, text))).map_err(|faults| {
-            let described = faults.into_iter().map(|fault| self.diagnose(fault, &files));
-            WorldError::Invalid(described.collect())
-        })
+        World::from_files(files.iter().map(|(name, text)| (name, text)))
+            .map_err(|faults| WorldError::Invalid(self.diagnosed(faults, &files)))
+    }
+
+    /// The faults with their texts. Of a file with words of other tools, these are said.
+    fn diagnosed(&self, faults: Vec<WorldFault>, files: &[(String, String)]) -> Vec<Diagnostic> {
+        let (mut all, mut told) = (Vec::new(), BTreeSet::new());
+        for fault in faults {
+            let file = fault.place.file.clone();
+            let text = files.iter().find(|(name, _)| *name == file);
+            let foreign = text
+                .map(|(name, text)| foreign_words(name, &self.folder().join(name), text))
+                .unwrap_or_default();
+            if foreign.is_empty() {
+                all.push(self.diagnose(fault, files));
+            } else if told.insert(file) {
+                all.extend(foreign);
+            }
+        }
+        all
+    }
+
+    fn folder(&self) -> PathBuf {
+        match &self.source {
+            Source::Folder(folder) => folder.clone(),
+            Source::Embedded(folder) => Path::new("worlds").join(folder.path()),
+        }
     }
 
     /// A fault with the text in which it is.
     fn diagnose(&self, fault: WorldFault, files: &[(String, String)]) -> Diagnostic {
         let WorldFault { place: Place { file, position }, reason } = fault;
         let text = files.iter().find(|(name, _)| *name == file).map(|(_, text)| text.as_str());
-        let folder = match &self.source {
-            Source::Folder(folder) => folder.clone(),
-            Source::Embedded(folder) => Path::new("worlds").join(folder.path()),
-        };
         let text = text.unwrap_or_default();
-        let diagnostic = Diagnostic::error("RB0601", reason, Some(folder.join(file)), text.into());
+        let path = self.folder().join(file);
+        let diagnostic = Diagnostic::error("RB0601", reason, Some(path), text.into());
         match position {
             Some((line, column)) => {
                 let at = offset(text, line, column);

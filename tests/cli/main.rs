@@ -27,6 +27,7 @@ mod leaks;
 mod lock;
 mod look;
 mod machine;
+mod mistakes;
 mod network;
 mod newcomer;
 mod notify;

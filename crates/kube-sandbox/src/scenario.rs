@@ -94,7 +94,7 @@ pub(crate) struct Scenario {
 
 /// An image that exists and cannot be pulled.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected the name of an image, or {image, because}")]
 enum Unpullable {
     Missing(String),
     Refused { image: String, because: Because },

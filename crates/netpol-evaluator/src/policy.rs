@@ -84,7 +84,7 @@ pub struct PortRule {
 /// A port by number, or by its name in the destination pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a port is a number from 1 to 65535, or a name")]
 pub enum PortName {
     /// By number.
     Number(u16),

@@ -98,7 +98,7 @@ pub struct Literal(pub String);
 
 /// A text that may be written as a number or a boolean: what is made of it is a text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "data did not match any variant of untagged enum Plain")]
+#[serde(untagged, expecting = "expected a text, a number, true or false")]
 #[schemars(rename = "Plain")]
 pub enum Scalar {
     /// A text.

@@ -186,12 +186,7 @@ impl Http {
 
     /// The request as a question to these pods.
     fn question<'a>(&self, context: &'a Context, whom: &'a Target) -> Question<'a> {
-        Question {
-            context,
-            target: whom,
-            reads: self.effect() == Effect::Read,
-            one: whom.is_one_pod() || self.pods() == Pods::One,
-        }
+        Question::read(context, whom, self.pods()).with(self.effect())
     }
 
     fn say(&self, context: &Context, whom: &str) {

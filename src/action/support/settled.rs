@@ -3,8 +3,9 @@
 
 use super::fan_out::Item;
 use super::wrong::is_doubtful;
-use crate::action::{Context, Failure, FailureKind, Target};
+use crate::action::{Context, Failure, FailureKind, Pods, Target};
 use crate::diagnosis::pod::{is_deleting, is_finished, starting_since};
+use crate::event::Effect;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -20,7 +21,17 @@ pub(in crate::action) struct Question<'a> {
     pub(in crate::action) one: bool,
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
+    /// A question that changes nothing, to these pods of a target.
+    pub(in crate::action) fn read(context: &'a Context, target: &'a Target, pods: Pods) -> Self {
+        Self { context, target, reads: true, one: pods == Pods::One || target.is_one_pod() }
+    }
+
+    /// The same with the effect of what is asked.
+    pub(in crate::action) fn with(self, effect: Effect) -> Self {
+        Self { reads: effect == Effect::Read, ..self }
+    }
+
     /// Whether any pods will do that are there: a pod that somebody has named is asked as it is.
     fn is_of_whoever_runs(&self) -> bool {
         self.reads && !self.target.is_one_pod()

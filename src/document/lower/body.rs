@@ -32,11 +32,17 @@ pub(in crate::document) fn is_action(key: &str) -> bool {
     actions().any(|name| name == key)
 }
 
+/// Whether a step can have this key.
+#[cfg(test)]
+pub(in crate::document) fn is_step_field(key: &str) -> bool {
+    actions().chain(HEAD.iter().chain(GROUP).copied()).any(|known| known == key)
+}
+
 /// Keys of a group.
 const GROUP: &[&str] = &["steps", "rescue", "always"];
 
 #[derive(Clone, Copy, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected true, or the number of steps at the same time")]
 pub(super) enum Parallel {
     Switch(bool),
     Bound(usize),

@@ -2,7 +2,9 @@
 
 use super::Lower;
 use crate::document::check::Use;
+use crate::document::foreign;
 use crate::document::node::{Fault, Node, NodeKind};
+use crate::document::quoting::quoted;
 use crate::expression::{self, CompileError, Expect, Jq};
 use std::ops::Range;
 
@@ -40,6 +42,9 @@ impl Lower<'_> {
                 Ok(expectation) => {
                     for field in ["that", "all", "any", "none", "same", "of", "over"] {
                         let jq = item.get(field).and_then(|node| self.jq(node));
+                        if let Some(node) = item.get(field).filter(|_| field != "over") {
+                            self.faults.extend(self.assigned(node));
+                        }
                         if let Some(node) = item
                             .get(field)
                             .filter(|_| jq.is_some_and(|jq| jq.is_constant() && field != "over"))
@@ -66,9 +71,11 @@ impl Lower<'_> {
 
     /// A jq program that must be a condition: one that does not look at anything is a mistake.
     pub(super) fn condition(&mut self, node: Option<&Node>) -> Option<Jq> {
-        let jq = self.program(node?)?;
+        let node = node?;
+        let jq = self.program(node)?;
+        self.faults.extend(self.assigned(node));
         if jq.is_constant() {
-            self.constant(node?.span.clone());
+            self.constant(node.span.clone());
         }
         Some(jq)
     }
@@ -182,8 +189,44 @@ impl Lower<'_> {
         if span.is_empty() && span.end < node.span.end {
             span.end += 1;
         }
-        let help = self.cut_by_comment(node).map(str::to_owned).or(error.help);
+        let cut = self.cut_by_comment(node).map(str::to_owned);
         let message = format!("jq: {}", error.message);
-        self.faults.push(Fault::new("RB0201", span, message, help.unwrap_or_default()));
+        let fault = Fault::new("RB0201", span, message, cut.or(error.help).unwrap_or_default());
+        let fault = match self.meant(node) {
+            Some((text, says)) => {
+                Fault { label: says.to_owned(), ..fault }.corrected(node.span.clone(), text)
+            }
+            None => fault,
+        };
+        self.faults.push(fault);
+    }
+
+    /// A program with what others write in the place of jq, as it stands in the text; none if
+    /// nothing in it is known, or if it is still wrong.
+    fn meant(&self, node: &Node) -> Option<(String, &'static str)> {
+        let NodeKind::Scalar { text, .. } = &node.kind else { return None };
+        let raw = self.source.get(node.span.clone())?;
+        if raw.trim_end().contains('\n') {
+            return None;
+        }
+        let (meant, says) = foreign::condition(text)?;
+        expression::compile(&meant, &self.names.variables()).ok()?;
+        Some((quoted(&meant), says))
+    }
+
+    /// A condition that is valid jq and can never hold: it assigns, or asks `not` for a field.
+    fn assigned(&self, node: &Node) -> Option<Fault> {
+        let NodeKind::Scalar { text, .. } = &node.kind else { return None };
+        let message = match foreign::never_a_condition(text)? {
+            foreign::Never::Assigns => "jq: the condition assigns a value and compares nothing",
+            foreign::Never::Negates => "jq: `not` is applied to the output, not to what follows",
+        };
+        let fault = Fault::new("RB0201", node.span.clone(), message, "");
+        Some(match self.meant(node) {
+            Some((text, says)) => {
+                Fault { label: says.to_owned(), ..fault }.corrected(node.span.clone(), text)
+            }
+            None => fault,
+        })
     }
 }

@@ -13,20 +13,26 @@ mod step;
 mod tests;
 
 pub(super) use body::is_action;
+#[cfg(test)]
+pub(super) use body::is_step_field;
 
 use super::canonical::canonical;
 use super::check::{self, Use};
 use super::deferred::Deferred;
 use super::deserialize::{Found, from_node, has_template};
-use super::node::{Fault, Node};
+use super::foreign;
+use super::node::{Fault, Node, NodeKind};
 use super::param::{Param, ParamType};
+use super::quoting::quoted_template;
 use super::referred::Referred;
 use super::runbook::{OnFailure, Origin, Rehearsal, Runbook};
+use crate::diagnostic::Correction;
 use indexmap::IndexMap;
 use scope::Names;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -74,12 +80,15 @@ pub(super) fn lower(
     source: &Arc<str>,
     root: &Node,
 ) -> Result<Runbook, Vec<Fault>> {
-    let root = &canonical(root);
+    let (root, faults) = foreign::translated(foreign::Place::Head, root, source);
+    let root = &canonical(&root);
     let mut lower = Lower {
         file,
         source,
-        faults: Vec::new(),
+        foreign: faults.len(),
+        faults,
         uses: Vec::new(),
+        params: BTreeSet::new(),
         defaults: Map::new(),
         durations: BTreeSet::new(),
         names: Names::default(),
@@ -100,7 +109,11 @@ struct Lower<'a> {
     file: &'a str,
     source: &'a Arc<str>,
     faults: Vec<Fault>,
+    /// How many of the faults are words of other tools, which have been understood.
+    foreign: usize,
     uses: Vec<Use>,
+    /// The names of the parameters.
+    params: BTreeSet<String>,
     /// The defaults of the parameters.
     defaults: Map<String, Value>,
     /// The parameters that are durations.
@@ -123,6 +136,7 @@ impl Lower<'_> {
         let header: Option<Header> = self.read(root);
         self.written_out(root, &["title", "covers", "contexts", "sandbox", "on_failure"]);
         let params = header.iter().flat_map(|header| &header.params);
+        self.params = params.clone().map(|(name, _)| name.clone()).collect();
         self.durations = params
             .clone()
             .filter(|(_, param)| param.kind == ParamType::Duration)
@@ -173,13 +187,26 @@ impl Lower<'_> {
                     .filter(|used| used.root == "steps" && used.output)
                     .map(|used| used.name.as_deref()),
             ),
+            unused: self.unused(root.get("params")),
             steps,
             always,
             findings,
         })
         .filter(|_| {
-            header.runbook == "v1" && self.faults.iter().all(|fault| fault.code != "RB0103")
+            let own = &self.faults[self.foreign..];
+            header.runbook == "v1" && own.iter().all(|fault| fault.code != "RB0103")
         })
+    }
+
+    /// The parameters that nothing refers to, by their places.
+    fn unused(&self, params: Option<&Node>) -> Vec<(String, Range<usize>)> {
+        let is_used = |name: &str| {
+            let mut of_params = self.uses.iter().filter(|used| used.root == "params");
+            of_params.any(|used| used.name.as_deref().is_none_or(|used| used == name))
+        };
+        let all = params.and_then(Node::entries).unwrap_or_default().iter();
+        let unused = all.filter(|entry| !is_used(&entry.key));
+        unused.map(|entry| (entry.key.clone(), entry.key_span.clone())).collect()
     }
 
     /// Reads a struct; faults are kept.
@@ -210,11 +237,53 @@ impl Lower<'_> {
 
     /// The templates of a node, in which these scalars are none: programs, and literal texts.
     fn templates(&mut self, node: &Node, verbatim: &BTreeSet<(usize, usize)>) -> Deferred {
-        let before = self.uses.len();
+        let (before, faults) = (self.uses.len(), self.faults.len());
+        let (source, params) = (self.source, &self.params);
         let deferred =
             Deferred::compile(node, self.source, verbatim, &mut self.faults, &mut self.uses);
         let undefined = self.uses[before..].iter().filter_map(|used| self.names.undefined(used));
         self.faults.extend(undefined);
+        self.faults[faults..].iter_mut().for_each(|fault| fault.meant(node, source, params));
         deferred
+    }
+}
+
+impl Fault {
+    /// The fault of a template in this node, with the template as it was probably meant.
+    fn meant(&mut self, node: &Node, source: &str, params: &BTreeSet<String>) {
+        let Some(scalar) = node.scalar_at(self.span.start) else { return };
+        let raw = source.get(scalar.span.clone()).unwrap_or_default();
+        let name = source.get(self.span.clone()).unwrap_or_default();
+        let is_field = source.get(..self.span.start).is_some_and(|before| before.ends_with('.'));
+        if params.contains(name) && !is_field {
+            self.label = format!("a parameter is `{{{{ params.{name} }}}}`");
+            self.correction =
+                Some(Correction { range: self.span.clone(), text: format!("params.{name}") });
+        } else if let Some((text, says)) = foreign::template(raw) {
+            let text = quoted_template(&text, source, scalar.span.start);
+            self.label = says.to_owned();
+            self.correction = Some(Correction { range: scalar.span.clone(), text });
+        }
+    }
+}
+
+impl Node {
+    /// The scalar in which a byte of the text is.
+    fn scalar_at(&self, at: usize) -> Option<&Self> {
+        match &self.kind {
+            NodeKind::Scalar { .. } => self.span.contains(&at).then_some(self),
+            NodeKind::List(items) => items.iter().find_map(|item| item.scalar_at(at)),
+            NodeKind::Map(entries) => entries.iter().find_map(|entry| entry.node.scalar_at(at)),
+        }
+    }
+
+    /// The mapping that begins at a byte of the text.
+    pub(super) fn mapping_at(&self, at: usize) -> Option<&Self> {
+        match &self.kind {
+            NodeKind::Scalar { .. } => None,
+            NodeKind::List(items) => items.iter().find_map(|item| item.mapping_at(at)),
+            NodeKind::Map(_) if self.span.start == at && self.get("id").is_some() => Some(self),
+            NodeKind::Map(entries) => entries.iter().find_map(|entry| entry.node.mapping_at(at)),
+        }
     }
 }

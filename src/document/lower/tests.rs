@@ -94,8 +94,8 @@ fn the_likely_slips_say_what_to_write() {
     let wrong = [
         (
             finding("when: $steps.a.failed, remedy: Restart it"),
-            "RB0104 Restart it: a remedy is the name of a runbook, which `Restart it` is not (use \
-                `remedy: {text: …}` for words)",
+            "RB0104 Restart it: `remedy` cannot be a string `Restart it` (a remedy is the name of a \
+                runbook; words are `text`)",
         ),
         (
             finding("when: $steps.a.failed, remedy: {with: {}}"),

@@ -116,7 +116,7 @@ pub enum Situation {
 
 /// What a person answers.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected true, false, or the word that is typed")]
 pub enum Answer {
     /// Yes or no.
     Plain(bool),
@@ -126,7 +126,7 @@ pub enum Answer {
 
 /// Which changes a person approves.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected true, false, or a list of steps")]
 pub enum Approve {
     /// All, or none: then the run waits.
     All(bool),

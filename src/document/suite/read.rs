@@ -4,6 +4,7 @@ use super::{Answer, Approve, Case, Condition, Expected, Situation, Suite, Vary};
 use crate::action::OutsideResponses;
 use crate::document::catalogue::{CatalogueError, invalid};
 use crate::document::deserialize::from_node;
+use crate::document::foreign::{self, translated};
 use crate::document::node::{Fault, Node, NodeKind, parse};
 use crate::event::{Outcome, Verdict};
 use crate::expression::{Jq, compile};
@@ -104,7 +105,10 @@ impl Suite {
     /// Everything that is wrong with it.
     pub fn read(runbook: &str, file: &str, text: String) -> Result<Self, CatalogueError> {
         let source: Arc<str> = text.into();
-        let result = parse(&source).and_then(|root| Reader::default().suite(&root));
+        let result = parse(&source).and_then(|root| {
+            let (root, faults) = translated(foreign::Place::Suite, &root, &source);
+            Reader { faults, ..Reader::default() }.suite(&root)
+        });
         let cases = result.map_err(|faults| invalid(file, &source, faults))?;
         Ok(Self { runbook: runbook.to_owned(), file: file.to_owned(), source, cases })
     }

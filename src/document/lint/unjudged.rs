@@ -1,41 +1,27 @@
 //! Steps that judge nothing: whatever they see, they pass.
 
-use super::body::Body;
-use super::runbook::{Runbook, Step};
-use crate::diagnostic::{Diagnostic, DiagnosticSeverity};
+use super::Warning;
+use crate::document::body::Body;
+use crate::document::runbook::{Runbook, Step};
 use crate::event::Severity;
-use std::path::PathBuf;
 
-impl Runbook {
-    /// What it can be used with, and probably does not do what was meant: a warning for each step
-    /// that judges nothing and whose output nobody looks at. `severity: info` says that it is
-    /// shown to a person and judges nothing on purpose.
-    pub fn warnings(&self) -> Vec<Diagnostic> {
-        self.all_steps()
-            .into_iter()
-            .filter(|step| judges_nothing(step) && !self.referred.contains(&step.id))
-            .map(|step| self.warning(step))
-            .collect()
-    }
+/// A warning for each step that judges nothing and whose output nobody looks at. `severity: info`
+/// says that it is shown to a person and judges nothing on purpose.
+pub(super) fn unjudged(runbook: &Runbook) -> impl Iterator<Item = Warning> {
+    let steps = runbook.all_steps().into_iter();
+    steps.filter(|step| judges_nothing(step) && !runbook.referred.contains(&step.id)).map(warning)
+}
 
-    fn warning(&self, step: &Step) -> Diagnostic {
-        let (id, verb) = (&step.id, step.verb());
-        let message = format!("step `{id}` checks nothing: it passes whatever `{verb}` returns");
-        let label = "neither `expect` nor `until`, and nothing refers to its output";
-        Diagnostic {
-            severity: DiagnosticSeverity::Warning,
-            ..Diagnostic::error(
-                "RB0501",
-                message,
-                Some(PathBuf::from(&self.file)),
-                self.source.clone(),
-            )
-        }
-        .with_label(step.span.start..step.span.start + 1, label)
-        .with_help(format!(
+fn warning(step: &Step) -> Warning {
+    let (id, verb) = (&step.id, step.verb());
+    let message = format!("step `{id}` checks nothing: it passes whatever `{verb}` returns");
+    let label = "neither `expect` nor `until`, and nothing refers to its output";
+    Warning {
+        help: Some(format!(
             "add `expect`, refer to `$steps[\"{id}\"].output`, or set `severity: info` if the \
                 output is only displayed"
-        ))
+        )),
+        ..Warning::new("RB0501", step.span.start..step.span.start + 1, message, label)
     }
 }
 
