@@ -98,7 +98,13 @@ fn foreign_change(
     if uid(current) != uid(after) {
         return Err(format!("{object} was replaced by another object of the same name since"));
     }
-    let others = told_apart(then, now);
+    let mut others = told_apart(then, now);
+    // a claim is bound by the cluster
+    others.retain(|other| {
+        !(planned.object.kind == "PersistentVolumeClaim"
+            && other.before.is_none()
+            && ["spec.volumeName", "spec.storageClassName"].contains(&other.path.as_str()))
+    });
     if !others.is_empty() {
         let places: Vec<_> = others.into_iter().map(|difference| difference.path).take(3).collect();
         return Err(format!("someone else has changed {object} since: {}", places.join(", ")));
