@@ -23,6 +23,7 @@ pub mod journal;
 pub mod notify;
 pub mod plan;
 pub mod recording;
+pub mod reference;
 pub mod rehearsal;
 pub mod report;
 pub mod sandbox;

@@ -33,8 +33,10 @@ const EDGES: &[(&str, &[&str])] = &[
             "network",
             "alert",
             "notify",
+            "reference",
         ],
     ),
+    ("reference", &["document", "construct", "action"]),
     (
         "rehearsal",
         &[

@@ -2,12 +2,13 @@
 
 use super::arguments::workspace;
 use super::exit::{CommandError, Exit, faults};
-use super::{Format, Global, output};
-use crate::diagnostic::{Diagnostic, to_json};
+use super::{Global, output};
+use crate::diagnostic::{Diagnostic, github, sarif, to_json};
 use crate::document::{self, Catalogue, CatalogueError, Rehearsal, Runbook};
+use crate::reference;
 use crate::sandbox::Worlds;
 use crate::session::load;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,22 @@ pub(super) struct CheckArguments {
     paths: Vec<PathBuf>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    output: CheckFormat,
+}
+
+/// How the result is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum CheckFormat {
+    /// Human-readable text
+    #[default]
+    Text,
+    /// One JSON document
+    #[value(alias = "jsonl")]
+    Json,
+    /// Annotations of GitHub Actions
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
 }
 
 pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit, CommandError> {
@@ -57,7 +73,7 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
         all.extend(found.into_iter().filter(|diagnostic| seen.insert(identity(diagnostic))));
     }
     match arguments.output {
-        Format::Text => {
+        CheckFormat::Text => {
             output::diagnostics(global, &all, "error");
             output::diagnostics(global, &warnings, "warning");
             if all.is_empty() {
@@ -75,7 +91,12 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
                 ));
             }
         }
-        Format::Json | Format::Jsonl => {
+        CheckFormat::Github => output::write(&github(&[all.as_slice(), &warnings].concat()))?,
+        CheckFormat::Sarif => {
+            let both = [all.as_slice(), &warnings].concat();
+            output::write(&format!("{:#}\n", sarif(&both, &reference::code)))?;
+        }
+        CheckFormat::Json => {
             let data = |all: &[Diagnostic]| -> Vec<_> {
                 all.iter().take(MOST_SHOWN).map(to_json).collect()
             };

@@ -14,10 +14,12 @@ mod coverage;
 mod describe;
 mod due;
 mod exit;
+mod explain;
 mod fmt;
 mod history;
 mod list;
 mod network;
+mod new;
 mod output;
 mod plan;
 mod prompt;
@@ -26,6 +28,7 @@ mod report;
 mod resume;
 mod run;
 mod sandbox;
+mod schema;
 mod show;
 mod status;
 mod test;
@@ -110,6 +113,8 @@ enum Command {
     Test(test::TestArguments),
     /// List the rows of the source documents and the runbooks that cover them
     Coverage(coverage::CoverageArguments),
+    /// Write a new runbook with its rehearsal and a world in which they pass
+    New(new::NewArguments),
     /// Check runbooks without running them
     Check(check::CheckArguments),
     /// Tidy the text of runbooks, and replace long forms with short ones
@@ -118,6 +123,10 @@ enum Command {
     Plan(plan::PlanArguments),
     /// List the runbooks of the catalogue
     List(list::ListArguments),
+    /// Explain a verb, a field, or the code of a diagnostic
+    Explain(explain::ExplainArguments),
+    /// Print the JSON Schema of runbooks or rehearsal files, for editors
+    Schema(schema::SchemaArguments),
     /// Describe a runbook
     Describe(describe::DescribeArguments),
     /// List earlier runs
@@ -193,10 +202,13 @@ pub fn main() -> Exit {
         Command::Undo(arguments) => undo::undo(global, arguments),
         Command::Test(arguments) => test::test(global, &arguments),
         Command::Coverage(arguments) => coverage::coverage(global, &arguments),
+        Command::New(arguments) => new::new(global, &arguments),
         Command::Check(arguments) => check::check(global, &arguments),
         Command::Fmt(arguments) => fmt::fmt(global, &arguments),
         Command::Plan(arguments) => plan::plan(global, arguments),
         Command::List(arguments) => list::list(global, &arguments),
+        Command::Explain(arguments) => explain::explain(global, &arguments),
+        Command::Schema(arguments) => schema::schema(&arguments),
         Command::Describe(arguments) => describe::describe(global, &arguments),
         Command::History(arguments) => history::history(global, &arguments),
         Command::Show(arguments) => show::show(global, &arguments),

@@ -38,8 +38,13 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     let overview = Overview::of(session::plan(&workspace, &options)?);
     let masker = Masker::new();
     overview.plan.runbook.learn_secrets(&overview.plan.params, &masker);
-    if arguments.rbac {
+    if arguments.rbac && arguments.output == Format::Text {
         output::write(&overview.role())?;
+    } else if arguments.rbac {
+        for (step, open) in &overview.open {
+            output::hint(&format!("step {step}: {open}"));
+        }
+        output::write(&format!("{:#}\n", listed(&overview.role())?))?;
     } else if arguments.output == Format::Text {
         output::write(&masker.clean(&overview.text()))?;
     } else {
@@ -48,6 +53,14 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
         output::write(&format!("{document:#}\n"))?;
     }
     Ok(Exit::Passed)
+}
+
+/// Manifests as one List, which `kubectl apply -f -` takes.
+fn listed(manifests: &str) -> Result<Value, CommandError> {
+    let items: Vec<Value> = serde_saphyr::from_multiple(manifests)
+        .map_err(|error| CommandError::NotJudged(format!("the Role cannot be written: {error}")))?;
+    let items: Vec<Value> = items.into_iter().filter(Value::is_object).collect();
+    Ok(json!({"apiVersion": "v1", "kind": "List", "items": items}))
 }
 
 /// A plan, and what its steps do and need.

@@ -1,12 +1,16 @@
 //! Mistakes with their places: what is wrong, where, why, and what was probably meant.
 
 mod correction;
+mod github;
 mod nearest;
 mod render;
+mod sarif;
 
 pub use correction::Correction;
+pub use github::github;
 pub use nearest::nearest;
 pub use render::{render, to_json};
+pub use sarif::sarif;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -97,11 +101,16 @@ impl Diagnostic {
 
     /// Line and column of the first label, both from 1, the column in characters.
     pub fn place(&self) -> Option<(usize, usize)> {
-        let at = clamp(&self.source, &self.labels.first()?.range).start;
-        let before = &self.source[..at];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Some((line_of(&self.source, at), before[line_start..].chars().count() + 1))
+        Some(place_of(&self.source, self.labels.first()?.range.start))
     }
+}
+
+/// Line and column of a byte of a text, both from 1, the column in characters.
+fn place_of(source: &str, at: usize) -> (usize, usize) {
+    let at = clamp(source, &(at..at)).start;
+    let before = &source[..at];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (line_of(source, at), before[line_start..].chars().count() + 1)
 }
 
 /// The line of a byte of a text, from 1; the first one for what is not in it.

@@ -407,6 +407,6 @@ pub(super) fn diagnose(file: &str, source: &Arc<str>, fault: Fault) -> Diagnosti
     let diagnostic =
         Diagnostic::error(fault.code, fault.message, Some(PathBuf::from(file)), source.clone())
             .with_label(fault.span, fault.label)
-            .with_correction(fault.correction);
+            .with_correction(fault.correction.map(|correction| *correction));
     fault.notes.into_iter().fold(diagnostic, Diagnostic::with_note)
 }

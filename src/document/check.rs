@@ -158,7 +158,7 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
     }
     faults.extend(hosts(runbook, root));
     for fault in faults.iter_mut().filter(|fault| fault.code == "RB0301") {
-        fault.correction = fault.correction.take().or_else(|| another_id(root, fault, &places));
+        fault.correction = another_id(root, fault, &places).map(Box::new);
     }
     faults
 }
@@ -272,7 +272,7 @@ fn hosts(runbook: &Runbook, root: &Node) -> Vec<Fault> {
                 step.id
             );
             let mut fault = Fault::new("RB0306", at, message, label);
-            fault.correction = declare(&url, root).filter(|_| faults.is_empty());
+            fault.correction = declare(&url, root).filter(|_| faults.is_empty()).map(Box::new);
             faults.push(fault);
         } else if let (Some(declared), true) = (&declared, arguments.references().is_empty())
             && let Err(why) = is_declared(&url, declared)

@@ -65,7 +65,7 @@ pub(super) fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(
             message: failure.message,
             label: failure.label,
             notes: Vec::new(),
-            correction: failure.correction,
+            correction: failure.correction.map(Box::new),
         });
         if !again || faults.len() >= MAX_FAULTS || failure.fatal {
             found.faults.append(&mut faults);

@@ -42,3 +42,10 @@ pub use sketch::{Sketch, is_computed};
 pub use source::{CoveredRow, DocumentCoverage, SourceDocument};
 pub use suite::{Answer, Approve, Case, Condition, Expected, Place, SUITE, Situation, Suite, Vary};
 pub use upgrade::formatted;
+
+/// The structures of runbooks and rehearsal files, by name; short forms are not in them.
+pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)> {
+    let mut all = lower::schemas(generator);
+    all.extend(suite::schemas(generator));
+    all
+}

@@ -69,7 +69,7 @@ pub struct Fault {
     /// More lines, such as the known fields.
     pub notes: Vec<String>,
     /// The text as it was probably meant.
-    pub correction: Option<Correction>,
+    pub correction: Option<Box<Correction>>,
 }
 
 impl Fault {
@@ -87,7 +87,7 @@ impl Fault {
     /// The same, where this stands in the place of a range of the text.
     #[must_use]
     pub fn corrected(self, range: Range<usize>, text: impl Into<String>) -> Self {
-        Self { correction: Some(Correction { range, text: text.into() }), ..self }
+        Self { correction: Some(Box::new(Correction { range, text: text.into() })), ..self }
     }
 }
 

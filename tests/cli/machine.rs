@@ -101,3 +101,17 @@ fn parameters_come_from_file_environment_and_option_in_this_order() {
         (&"5m".into(), &"3m".into(), &20.into())
     );
 }
+
+#[test]
+fn the_role_of_a_plan_is_one_list_that_says_what_the_manifests_say() {
+    let place = Place::new();
+    let said = place.run(&["plan", "ta-bot/restart", "--rbac", "-o", "json"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let list: Value = serde_json::from_str(&said.stdout).unwrap();
+    let text = place.run(&["plan", "ta-bot/restart", "--rbac"]).stdout;
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let documents: Vec<Value> = documents.into_iter().filter(Value::is_object).collect();
+    assert_eq!((&list["kind"], &list["items"]), (&"List".into(), &Value::from(documents)));
+    let kinds: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
+    assert_eq!(kinds, ["Role", "RoleBinding"]);
+}

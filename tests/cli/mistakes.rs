@@ -190,3 +190,36 @@ fn each_mistake_is_told_its_place_its_reason_and_the_corrected_line() {
     assert!(count > 60, "{count}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// A file with an error that has a correction, and one with a warning.
+fn wrong() -> (Place, [String; 2]) {
+    let place = Place::new();
+    let error = "runbook: v1\ntitle: T\nsteps:\n  - id: a\n    name: \"50%, more\"\n    get: {kind: \
+        Pod, selector: app=web}\n";
+    let warning = "runbook: v1\ntitle: T\nparams: {p: {type: bool, default: true}}\nsteps:\n  - \
+        {id: a, get: {kind: Pod, selector: app=web}}\n";
+    let files = [place.write("a b.yaml", error), place.write("w.yaml", warning)];
+    (place, files)
+}
+
+#[test]
+fn mistakes_are_annotations_of_github() {
+    let (place, [error, warning]) = wrong();
+    let said = place.run(&["check", &error, &warning, "--output", "github"]);
+    assert_eq!(said.code, 2, "{}", said.all());
+    insta::assert_snapshot!(said.stdout);
+}
+
+#[test]
+fn mistakes_are_results_of_sarif() {
+    let (place, [error, warning]) = wrong();
+    let said = place.run(&["check", &error, &warning, "--output", "sarif"]);
+    assert_eq!(said.code, 2, "{}", said.all());
+    let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    insta::assert_json_snapshot!(document["runs"][0]["results"]);
+    let driver = &document["runs"][0]["tool"]["driver"];
+    assert_eq!((&document["version"], &driver["name"]), (&"2.1.0".into(), &"runbook".into()));
+    let rules = driver["rules"].as_array().unwrap().iter();
+    let rules: Vec<_> = rules.map(|rule| rule["fullDescription"]["text"].is_string()).collect();
+    assert_eq!(rules, [true, true]);
+}

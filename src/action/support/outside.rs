@@ -4,6 +4,7 @@ use super::http_answer::Answer;
 use super::stream::Said;
 use crate::action::Failure;
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What programs of this machine and other hosts respond with in a rehearsal.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "outside")]
 pub struct OutsideResponses {
     /// Programs; the first whose words begin the command line responds.
@@ -28,7 +29,7 @@ pub struct OutsideResponses {
 }
 
 /// What a program does.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "program")]
 pub struct ProgramResponse {
     /// The first words of its command line.
@@ -50,7 +51,7 @@ pub struct ProgramResponse {
 }
 
 /// What a host responds with.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "request")]
 pub struct RequestResponse {
     /// The beginning of the URL.

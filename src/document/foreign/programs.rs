@@ -152,7 +152,7 @@ fn aside(text: &str, strings: &mut Vec<String>, says: &mut Option<&'static str>)
                 program.push_str(&variable);
             }
             None => {
-                program.push_str(&format!("\u{1}{}\u{1}", strings.len()));
+                program.extend(["\u{1}", &strings.len().to_string(), "\u{1}"]);
                 strings.push(inner.to_owned());
             }
         }

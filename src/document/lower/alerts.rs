@@ -8,6 +8,7 @@ use crate::document::node::{Fault, Node, NodeKind};
 use crate::document::param::Param;
 use crate::document::runbook::AlertMapping;
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -15,11 +16,13 @@ use std::collections::BTreeSet;
 /// What the templates of an alert see: nothing else is known when it comes in.
 const OF_ALERTS: [&str; 2] = ["labels", "annotations"];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "alert")]
 #[expect(dead_code, reason = "read with its places")]
 pub(super) struct AlertFields {
+    /// Name of the alert.
     name: String,
+    /// Parameters, as templates over `labels` and `annotations`.
     #[serde(default)]
     with: IndexMap<String, Value>,
 }

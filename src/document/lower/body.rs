@@ -11,6 +11,7 @@ use crate::document::deserialize;
 use crate::document::node::{Entry, Fault, Node, NodeKind};
 use crate::document::quoting::{CUT, is_rest_of_program};
 use crate::expression;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
@@ -32,16 +33,10 @@ pub(in crate::document) fn is_action(key: &str) -> bool {
     actions().any(|name| name == key)
 }
 
-/// Whether a step can have this key.
-#[cfg(test)]
-pub(in crate::document) fn is_step_field(key: &str) -> bool {
-    actions().chain(HEAD.iter().chain(GROUP).copied()).any(|known| known == key)
-}
-
 /// Keys of a group.
 const GROUP: &[&str] = &["steps", "rescue", "always"];
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected true, or the number of steps at the same time")]
 pub(super) enum Parallel {
     Switch(bool),
@@ -219,4 +214,10 @@ fn find<'n>(node: &'n Node, span: &Range<usize>) -> Option<&'n Node> {
         NodeKind::List(items) => items.iter().find_map(|item| find(item, span)),
         NodeKind::Map(entries) => entries.iter().find_map(|entry| find(&entry.node, span)),
     }
+}
+
+/// Whether a step can have this key.
+#[cfg(test)]
+pub(in crate::document) fn is_step_field(key: &str) -> bool {
+    actions().chain(HEAD.iter().chain(GROUP).copied()).any(|known| known == key)
 }

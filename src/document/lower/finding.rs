@@ -1,6 +1,7 @@
 //! Findings: causes with their conditions and remedies.
 
 use super::Lower;
+use crate::action::JqText;
 use crate::document::deserialize::has_template;
 use crate::document::from_diagnosis::{is_rest, unknown_cause};
 use crate::document::node::{Fault, Node, NodeKind};
@@ -8,42 +9,63 @@ use crate::document::runbook::Finding;
 use crate::event::Severity;
 use crate::expression::Jq;
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "finding")]
-struct FindingFields {
+pub(super) struct FindingFields {
+    /// Name of the cause; unique in the runbook.
     id: String,
+    /// jq that results in a list: the cause is looked for in each `$item`.
+    #[schemars(with = "Option<JqText>")]
     #[expect(dead_code, reason = "read with its place")]
     for_each: Option<IgnoredAny>,
+    /// Identifier of `diagnose` that this cause is.
+    #[schemars(with = "Option<String>")]
     #[expect(dead_code, reason = "read with its place")]
     is: Option<IgnoredAny>,
+    /// A condition, or a list of conditions, any of which concludes the cause.
+    #[schemars(with = "Option<JqText>")]
     #[expect(dead_code, reason = "read with its places")]
     when: Option<IgnoredAny>,
+    /// A condition, or a list of conditions, any of which rules the cause out.
+    #[schemars(with = "Option<JqText>")]
     #[expect(dead_code, reason = "read with its places")]
     not_when: Option<IgnoredAny>,
+    /// jq that results in the list of what is concerned.
+    #[schemars(with = "Option<JqText>")]
     #[expect(dead_code, reason = "read with its place")]
     objects: Option<IgnoredAny>,
+    /// Names for values: `$name` in jq, `name` in templates.
+    #[schemars(with = "Option<IndexMap<String, JqText>>")]
     #[serde(rename = "let")]
     #[expect(dead_code, reason = "read with its places")]
     bound: Option<IgnoredAny>,
+    /// What is wrong, for people.
     #[expect(dead_code, reason = "read with its place")]
     cause: String,
+    /// How much the cause counts.
     #[serde(default)]
     severity: Severity,
+    /// What to do: the name of a runbook, `run` with `with`, or `text`.
     #[expect(dead_code, reason = "read with its place")]
     remedy: Option<RemedyFields>,
+    /// Step that proves that the run has removed the cause.
     fixed_by: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "remedy")]
 #[expect(dead_code, reason = "read with its places")]
-struct RemedyFields {
+pub(super) struct RemedyFields {
+    /// Runbook to run.
     run: Option<String>,
+    /// Its parameters.
     #[serde(default)]
     with: IndexMap<String, serde_json::Value>,
+    /// What to do, in words.
     text: Option<String>,
 }
 

@@ -28,6 +28,7 @@ use super::referred::Referred;
 use super::runbook::{OnFailure, Origin, Rehearsal, Runbook};
 use crate::diagnostic::Correction;
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use scope::Names;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -35,42 +36,77 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "runbook")]
 struct Header {
+    /// Version of the format: `v1`.
     runbook: String,
+    /// What the runbook is for, in one line.
     title: String,
+    /// When to use it, and what it does.
     #[serde(default)]
     description: String,
+    /// Alerts that it answers.
     #[serde(default)]
     #[expect(dead_code, reason = "read with its places")]
     alerts: Vec<alerts::AlertFields>,
+    /// Rows of the source documents that it covers.
     #[serde(default)]
     covers: Vec<String>,
+    /// Kubeconfig contexts in which it may run; all by default.
     #[serde(default)]
     contexts: Vec<String>,
+    /// Scenario of `--sandbox`: `WORLD/SCENARIO` or `SCENARIO`.
     sandbox: Option<String>,
+    /// Hosts that steps may request from this machine: `HOST` or `HOST:PORT`.
     #[serde(default)]
     #[expect(dead_code, reason = "read with its place")]
     hosts: Vec<String>,
+    /// Inputs, by name.
     #[serde(default)]
     params: IndexMap<String, Param>,
+    /// Namespace of all steps.
     #[serde(default)]
     #[expect(dead_code, reason = "read with its place")]
     namespace: Option<String>,
+    /// Names for values: `$name` in jq, `name` in templates.
+    #[schemars(with = "Option<IndexMap<String, crate::action::JqText>>")]
     #[serde(rename = "let")]
     #[expect(dead_code, reason = "read with its places")]
     bound: Option<serde::de::IgnoredAny>,
+    /// What happens after a step that did not pass.
     #[serde(default)]
     on_failure: OnFailure,
+    /// What is done, in this order.
+    #[schemars(with = "Vec<Value>")]
     #[expect(dead_code, reason = "read with its place")]
     steps: serde::de::IgnoredAny,
+    /// Steps that are done at the end in any case.
+    #[schemars(with = "Option<Vec<Value>>")]
     #[serde(default)]
     #[expect(dead_code, reason = "read with its place")]
     always: Option<serde::de::IgnoredAny>,
+    /// Causes that follow from the results.
+    #[schemars(with = "Option<Vec<Value>>")]
     #[serde(default)]
     #[expect(dead_code, reason = "read with its place")]
     findings: Option<serde::de::IgnoredAny>,
+}
+
+/// The structures of a runbook, by name.
+pub(super) fn schemas(
+    generator: &mut schemars::SchemaGenerator,
+) -> Vec<(&'static str, schemars::Schema)> {
+    vec![
+        ("runbook", generator.subschema_for::<Header>()),
+        ("alert", generator.subschema_for::<alerts::AlertFields>()),
+        ("param", generator.subschema_for::<Param>()),
+        ("step", generator.subschema_for::<step::StepHead>()),
+        ("expectation", generator.subschema_for::<crate::expression::Expect>()),
+        ("save", generator.subschema_for::<save::SaveFields>()),
+        ("finding", generator.subschema_for::<finding::FindingFields>()),
+        ("remedy", generator.subschema_for::<finding::RemedyFields>()),
+    ]
 }
 
 /// Reads a runbook from its tree. The runbook is there only without faults.
@@ -255,15 +291,17 @@ impl Fault {
         let raw = source.get(scalar.span.clone()).unwrap_or_default();
         let name = source.get(self.span.clone()).unwrap_or_default();
         let is_field = source.get(..self.span.start).is_some_and(|before| before.ends_with('.'));
-        if params.contains(name) && !is_field {
-            self.label = format!("a parameter is `{{{{ params.{name} }}}}`");
-            self.correction =
-                Some(Correction { range: self.span.clone(), text: format!("params.{name}") });
+        let (label, range, text) = if params.contains(name) && !is_field {
+            let label = format!("a parameter is `{{{{ params.{name} }}}}`");
+            (label, self.span.clone(), format!("params.{name}"))
         } else if let Some((text, says)) = foreign::template(raw) {
             let text = quoted_template(&text, source, scalar.span.start);
-            self.label = says.to_owned();
-            self.correction = Some(Correction { range: scalar.span.clone(), text });
-        }
+            (says.to_owned(), scalar.span.clone(), text)
+        } else {
+            return;
+        };
+        self.label = label;
+        self.correction = Some(Box::new(Correction { range, text }));
     }
 }
 

@@ -4,16 +4,22 @@ use super::Lower;
 use crate::action::JqText;
 use crate::document::node::{Node, NodeKind};
 use crate::document::runbook::Save;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "save")]
 #[expect(dead_code, reason = "read with its places")]
 pub(super) struct SaveFields {
+    /// Path of the file, relative.
     file: String,
+    /// jq over the output that results in a list: a file per item.
     for_each: Option<JqText>,
+    /// jq over the output; by default, the item or the output.
     content: Option<JqText>,
+    /// Limit of a file; default: 16 MiB.
+    #[schemars(with = "Option<serde_json::Value>")]
     max_bytes: Option<IgnoredAny>,
 }
 

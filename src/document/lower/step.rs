@@ -11,38 +11,60 @@ use crate::document::node::{Entry, Fault, Node, NodeKind};
 use crate::document::runbook::{OnFailure, Poll, Retry, Step};
 use crate::event::Severity;
 use crate::expression::Expect;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "step")]
 pub(super) struct StepHead {
+    /// Name of the step in `$steps.ID`; unique in the runbook.
     id: String,
+    /// What it does, for people.
     #[expect(dead_code, reason = "read with its place")]
     title: Option<String>,
+    /// Namespace of the step and of everything in it.
     #[expect(dead_code, reason = "read with its place")]
     namespace: Option<String>,
+    /// Condition for executing the step.
     #[expect(dead_code, reason = "read with its place")]
     when: Option<JqText>,
+    /// A list, or jq that results in one: the step is executed once per `$item`. The output
+    /// is `[{item, outcome, output}]`.
+    #[schemars(with = "Option<JqText>")]
     #[expect(dead_code, reason = "read with its place")]
     for_each: Option<serde::de::IgnoredAny>,
+    /// Retries of transient failures; by default, reads are tried three times.
     retry: Option<Retry>,
+    /// Repeats the step until the condition holds.
     #[expect(dead_code, reason = "read with its place")]
     until: Option<JqText>,
+    /// Time between two repetitions.
     every: Option<Duration>,
+    /// Time limit of the step; default: 60s.
     timeout: Option<Duration>,
+    /// For how long the condition of `until` must hold.
     #[serde(rename = "for")]
     hold: Option<Duration>,
+    /// What happens after it did not pass.
     on_failure: Option<OnFailure>,
+    /// Whether a failure counts.
     #[serde(default)]
     severity: Severity,
+    /// What must hold: an expectation, or a list of them.
     #[serde(default)]
     expect: Vec<Expect>,
+    /// Of a group: whether its steps run at the same time, or how many do.
     pub(super) parallel: Option<Parallel>,
+    /// Verifies a change: a step, or a list of steps. They need no `id`.
+    #[schemars(with = "Option<Vec<serde_json::Value>>")]
     #[expect(dead_code, reason = "read with its places")]
     then: Option<serde::de::IgnoredAny>,
+    /// Files that keep part of the output.
     #[serde(default)]
     #[expect(dead_code, reason = "read with its places")]
     save: Vec<SaveFields>,
+    /// Names for values: `$name` in jq, `name` in templates.
+    #[schemars(with = "Option<indexmap::IndexMap<String, JqText>>")]
     #[serde(rename = "let")]
     #[expect(dead_code, reason = "read with its places")]
     bound: Option<serde::de::IgnoredAny>,

@@ -7,12 +7,14 @@ mod place;
 mod read;
 
 pub use place::Place;
+pub(super) use read::schemas;
 
 use crate::action::OutsideResponses;
 use crate::diagnostic::line_of;
 use crate::event::{Outcome, Verdict};
 use crate::expression::Jq;
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use std::ops::Range;
@@ -72,7 +74,7 @@ pub struct Case {
 }
 
 /// What may be different in the world of a case without changing what comes of it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename = "vary")]
 pub struct Vary {
     /// Kinds of variation that would rightly change it.
@@ -115,7 +117,7 @@ pub enum Situation {
 }
 
 /// What a person answers.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected true, false, or the word that is typed")]
 pub enum Answer {
     /// Yes or no.
@@ -125,7 +127,7 @@ pub enum Answer {
 }
 
 /// Which changes a person approves.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected true, false, or a list of steps")]
 pub enum Approve {
     /// All, or none: then the run waits.

@@ -9,83 +9,116 @@ use crate::document::node::{Fault, Node, NodeKind, parse};
 use crate::event::{Outcome, Verdict};
 use crate::expression::{Jq, compile};
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "rehearsal file")]
 struct WrittenSuite {
+    /// Version of the format: `v1`.
     rehearsal: String,
+    /// World of all cases.
     world: Option<String>,
+    /// Differences of `--vary` that would rightly change the results.
     #[serde(default)]
     vary: Vary,
+    /// Responses of programs and hosts, in all cases.
     #[serde(default)]
     outside: OutsideResponses,
+    /// The cases.
+    #[schemars(with = "Vec<Value>")]
     #[expect(dead_code, reason = "read with their places")]
     cases: Vec<serde::de::IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "case")]
 struct WrittenCase {
+    /// Name of the case; unique in the file.
     case: String,
+    /// World of the case.
     world: Option<String>,
+    /// Name of a scenario, or a scenario as its file describes it; default: `healthy`.
     scenario: Option<Value>,
+    /// Namespace of the run.
     namespace: Option<String>,
+    /// Parameters of the run.
     #[serde(default)]
     params: IndexMap<String, Value>,
+    /// Guards to override.
     #[serde(default)]
     overrides: Vec<String>,
+    /// Answers to `confirm` steps, by step.
     #[serde(default)]
     answers: IndexMap<String, Answer>,
+    /// Changes that are approved: all, none, or those of a list of steps.
     #[serde(default = "all")]
     approve: Approve,
+    /// Whether the changes are only previewed.
     #[serde(default)]
     dry_run: bool,
+    /// The process ends when this step starts; the run is then resumed.
     crash: Option<WrittenCrash>,
+    /// Whether a run that pauses until a time is resumed.
     #[serde(default = "yes")]
     resume: bool,
+    /// Whether a second run follows, which must change nothing.
     #[serde(default)]
     twice: bool,
+    /// Whether the run is undone; every object must be as before.
     #[serde(default)]
     undo: bool,
+    /// Differences of `--vary` that would rightly change the result.
     #[serde(default)]
     vary: Vary,
+    /// Responses of programs and hosts.
     #[serde(default)]
     outside: OutsideResponses,
+    /// The expected result.
     #[serde(default)]
     expect: WrittenExpected,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "crash")]
 struct WrittenCrash {
+    /// Step at which the process ends.
     at: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "expect")]
 struct WrittenExpected {
+    /// Verdict of the run; default: `passed`.
     verdict: Option<Verdict>,
+    /// Causes that are concluded, and no others.
     #[serde(default)]
     findings: Vec<String>,
+    /// Requests that change an object, and no others.
     #[serde(default)]
     changes: Vec<String>,
+    /// Files that the run saves.
     #[serde(default)]
     saved: Vec<String>,
+    /// Outcomes of single steps, by path.
     #[serde(default)]
     steps: IndexMap<String, Outcome>,
+    /// Conditions on objects at the end of the run.
     #[serde(default)]
     state: Vec<WrittenCondition>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "condition")]
 struct WrittenCondition {
+    /// `[NAMESPACE/]KIND/NAME`.
     object: String,
+    /// What must be true of it.
     that: Option<String>,
+    /// Whether it must not exist.
     #[serde(default)]
     absent: bool,
 }
@@ -96,6 +129,18 @@ fn yes() -> bool {
 
 fn all() -> Approve {
     Approve::All(true)
+}
+
+/// The structures of a rehearsal file, by name.
+pub(in crate::document) fn schemas(
+    generator: &mut schemars::SchemaGenerator,
+) -> Vec<(&'static str, schemars::Schema)> {
+    vec![
+        ("rehearsal", generator.subschema_for::<WrittenSuite>()),
+        ("case", generator.subschema_for::<WrittenCase>()),
+        ("case expect", generator.subschema_for::<WrittenExpected>()),
+        ("state", generator.subschema_for::<WrittenCondition>()),
+    ]
 }
 
 impl Suite {
@@ -144,8 +189,15 @@ impl Reader {
             outside: written.outside,
         });
         let mut cases = Vec::new();
-        if let Some(NodeKind::List(items)) = root.get("cases").map(|node| &node.kind) {
-            cases.extend(items.iter().filter_map(|item| self.case(item, &common)));
+        match root.get("cases") {
+            Some(Node { kind: NodeKind::List(items), .. }) => {
+                cases.extend(items.iter().filter_map(|item| self.case(item, &common)));
+            }
+            Some(node) => {
+                let message = format!("`cases` must be a list, not {}", node.describe());
+                self.faults.push(Fault::new("RB0104", node.span.clone(), message, "- case: NAME"));
+            }
+            None => {}
         }
         if self.faults.is_empty() { Ok(cases) } else { Err(self.faults) }
     }
