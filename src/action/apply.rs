@@ -2,7 +2,12 @@
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};
-use super::support::manifest::{Document, covers, defined, documents, place_of, read, stamped};
+use super::support::local_file::expand;
+use super::support::manifest::{
+    Document, covers, defined, documents, in_order, place_of, read, stamped,
+};
+use super::support::network_inventory::everything_permissions;
+use super::support::policy_guard::cuts;
 use super::support::{guard, workload};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
 use crate::cluster::{ErrorKind, Method, builtin};
@@ -14,14 +19,16 @@ use serde_json::{Value, json};
 /// Applies manifests with server-side apply. Fails on fields that other managers own, and names
 /// them. Applies Namespaces, CustomResourceDefinitions, RBAC, configuration and Services before
 /// workloads, and autoscalers and the like afterwards; otherwise in the order of the manifests.
-/// Refuses placeholders, credentials in plain text, and Secrets whose values would change. The
-/// output has `objects: [{kind, namespace, name, existed}]`. To wait for the pods, use `then:
+/// Refuses placeholders, credentials in plain text, and Secrets whose values would change. Nothing
+/// is deleted that the manifests do not have. The output has `objects: [{kind, namespace, name, existed}]`. To wait for the pods, use `then:
 /// {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Apply {
     /// YAML file, relative to the working directory; may contain several documents and Lists.
     pub file: Option<String>,
+    /// List of YAML files, instead of `file`, with `*`, `?` and `**`; sorted by path.
+    pub paths: Option<Vec<String>>,
     /// One object, instead of `file`.
     pub manifest: Option<Value>,
     /// List of objects, instead of `file`.
@@ -29,6 +36,10 @@ pub struct Apply {
     /// Whether to take over fields that other managers own.
     #[serde(default)]
     pub force: bool,
+    /// Whether to refuse NetworkPolicies that would cut a connection that the workloads of the
+    /// namespace declare in their environment and that policies allow now.
+    #[serde(default)]
+    pub keep_connections: bool,
 }
 
 impl Verb for Apply {
@@ -41,15 +52,22 @@ impl Verb for Apply {
     }
 
     fn check(&self) -> Result<(), String> {
-        match (&self.file, &self.manifest, &self.manifests) {
-            // the file belongs to the machine of the run
-            (Some(file), None, None) if file.is_empty() => Err("the `file` is empty".to_owned()),
-            (Some(_), None, None) => Ok(()),
-            (None, Some(_), None) | (None, None, Some(_)) => match self.documents()?.as_slice() {
-                [] => Err("nothing to apply".to_owned()),
-                _ => Ok(()),
-            },
-            _ => Err("use exactly one of `file`, `manifest` and `manifests`".to_owned()),
+        match (&self.file, &self.paths, &self.manifest, &self.manifests) {
+            // files belong to the machine of the run
+            (Some(file), None, None, None) if file.is_empty() => {
+                Err("the `file` is empty".to_owned())
+            }
+            (None, Some(paths), None, None) if paths.is_empty() => {
+                Err("the list of `paths` is empty".to_owned())
+            }
+            (Some(_), None, None, None) | (None, Some(_), None, None) => Ok(()),
+            (None, None, Some(_), None) | (None, None, None, Some(_)) => {
+                match self.documents()?.as_slice() {
+                    [] => Err("nothing to apply".to_owned()),
+                    _ => Ok(()),
+                }
+            }
+            _ => Err("use exactly one of `file`, `paths`, `manifest` and `manifests`".to_owned()),
         }
     }
 
@@ -71,6 +89,9 @@ impl Verb for Apply {
                 );
             }
         }
+        if self.keep_connections {
+            needed.extend(everything_permissions());
+        }
         needed.sort();
         needed.dedup();
         needed
@@ -81,9 +102,11 @@ impl Verb for Apply {
         let line = |from: &str| {
             format!("kubectl apply --server-side{force} -n {} -f {from}", quote(namespace))
         };
-        match &self.file {
-            Some(file) => vec![line(&quote(file))],
-            None => {
+        let files = self.paths.iter().flatten().chain(&self.file);
+        let files: Vec<String> = files.map(|file| quote(file)).collect();
+        match files.as_slice() {
+            [_, ..] => vec![line(&files.join(" -f "))],
+            [] => {
                 // JSON is YAML, and a stream of it is several documents
                 let all = self.documents().unwrap_or_default();
                 all.iter()
@@ -132,12 +155,12 @@ impl Verb for Apply {
         if all.is_empty() {
             return Err(Failure::new(
                 FailureKind::Failed,
-                format!("{} contains no objects", self.file.as_deref().unwrap_or("the manifest")),
+                format!("{} contains no objects", self.source()),
             ));
         }
         let cluster = context.cluster()?;
         let mut intent = Intent::default();
-        let mut objects = Vec::new();
+        let (mut objects, mut stamps) = (Vec::new(), Vec::new());
         for document in &all {
             let resource = match defined(document, &all) {
                 Some(resource) => resource,
@@ -161,6 +184,7 @@ impl Verb for Apply {
             };
             let manifest = stamped(document, &namespace);
             intent.guards.extend(self.guards(context, &manifest, before.as_ref()).await?);
+            stamps.push(manifest.clone());
             objects.push(json!({"kind": resource.kind, "namespace": namespace, "name": name,
                 "existed": before.is_some()}));
             let method = if self.force { Method::ForceApply } else { Method::Apply };
@@ -174,6 +198,9 @@ impl Verb for Apply {
                 summary,
             ));
         }
+        if self.keep_connections {
+            intent.guards.extend(cuts(context, &stamps).await?);
+        }
         intent.output.insert("objects".to_owned(), Value::Array(objects));
         Ok(Some(intent))
     }
@@ -186,15 +213,36 @@ impl Verb for Apply {
 impl Apply {
     /// Applies one object. Fields of others would be taken over.
     pub(in crate::action) fn of(manifest: Value) -> Self {
-        Self { file: None, manifest: Some(manifest), manifests: None, force: true }
+        Self {
+            file: None,
+            paths: None,
+            manifest: Some(manifest),
+            manifests: None,
+            force: true,
+            keep_connections: false,
+        }
+    }
+
+    /// Where the manifests are, for a message.
+    fn source(&self) -> String {
+        let files = self.paths.iter().flatten().chain(&self.file);
+        let files: Vec<&str> = files.map(String::as_str).collect();
+        if files.is_empty() { "the manifest".to_owned() } else { files.join(", ") }
     }
 
     fn documents(&self) -> Result<Vec<Document>, String> {
-        match (&self.file, &self.manifest, &self.manifests) {
-            (Some(file), _, _) => read(file),
-            (None, Some(manifest), _) => documents("manifest", vec![manifest.clone()]),
-            (None, None, Some(manifests)) => documents("manifests", manifests.clone()),
-            (None, None, None) => Ok(Vec::new()),
+        match (&self.file, &self.paths, &self.manifest, &self.manifests) {
+            (Some(file), ..) => read(file),
+            (None, Some(patterns), ..) => {
+                let mut all = Vec::new();
+                for path in expand(patterns)? {
+                    all.extend(read(&path.to_string_lossy())?);
+                }
+                in_order(all)
+            }
+            (None, None, Some(manifest), _) => documents("manifest", vec![manifest.clone()]),
+            (None, None, None, Some(manifests)) => documents("manifests", manifests.clone()),
+            (None, None, None, None) => Ok(Vec::new()),
         }
     }
 
@@ -246,6 +294,9 @@ mod tests {
         for (value, good) in [
             (json!({"file": "not/there.yaml"}), true),
             (json!({"file": ""}), false),
+            (json!({"paths": ["not/there/*.yaml"]}), true),
+            (json!({"paths": []}), false),
+            (json!({"paths": ["a.yaml"], "file": "a.yaml"}), false),
             (json!({"manifest": service}), true),
             (
                 json!({"manifests": [service, {"apiVersion": "v1", "kind": "List", "items": []}]}),

@@ -72,17 +72,7 @@ impl Verb for Exec {
 
     fn check(&self) -> Result<(), String> {
         self.target.pods().map_err(|failure| failure.message)?;
-        match self.command.first() {
-            None => Err("the `command` is empty: list the program and its arguments".to_owned()),
-            Some(program) if program.is_empty() => {
-                Err("the program, the first word of `command`, is empty".to_owned())
-            }
-            Some(program) if self.command.len() == 1 && program.contains(' ') => Err(format!(
-                "`{program}` is not a program name: use a list, [program, argument], or [sh, -c, \
-                    \"…\"]"
-            )),
-            Some(_) => Ok(()),
-        }
+        program_fault(&self.command)
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
@@ -129,6 +119,20 @@ impl Verb for Exec {
         .await?;
         let summary = summary(&output.value);
         Ok(Output::new(output.value, summary))
+    }
+}
+
+/// A fault in a command.
+pub(super) fn program_fault(command: &[String]) -> Result<(), String> {
+    match command.first() {
+        None => Err("the `command` is empty: list the program and its arguments".to_owned()),
+        Some(program) if program.is_empty() => {
+            Err("the program, the first word of `command`, is empty".to_owned())
+        }
+        Some(program) if command.len() == 1 && program.contains(' ') => Err(format!(
+            "`{program}` is not a program name: use a list, [program, argument], or [sh, -c, \"…\"]"
+        )),
+        Some(_) => Ok(()),
     }
 }
 

@@ -8,6 +8,8 @@ pub mod annotate;
 pub mod api;
 pub mod apply;
 pub mod archive;
+pub mod backup;
+pub mod backup_file;
 pub mod can_i;
 pub mod changes;
 pub mod command;
@@ -38,6 +40,7 @@ pub mod record;
 pub mod redis;
 pub mod related;
 pub mod restart;
+pub mod restore;
 pub mod rollback;
 pub mod rollout;
 pub mod scale;
@@ -61,7 +64,7 @@ pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
 pub use support::context::{
     Approval, Context, EarlierChange, EarlierRun, Failure, FailureKind, Output, Prompt, Records,
-    Shelf, WhichRun,
+    Settled, Shelf, WhichRun,
 };
 pub use support::fan_out::quote as shell_word;
 pub use support::http_answer::is_declared;
@@ -118,6 +121,22 @@ pub trait Verb {
 
     /// What a person would type instead; one command a line.
     fn manual_commands(&self, namespace: &str) -> Vec<String>;
+
+    /// Whether it leaves a file on this machine, in a place that the runbook names: a dry run leaves
+    /// none.
+    fn leaves_file(&self) -> bool {
+        false
+    }
+
+    /// Looks for what came of it, where the process ended, or the response was lost, before that was
+    /// known. `note` is what it has recorded of itself.
+    fn look(
+        &self,
+        _context: &Context,
+        _note: Option<&str>,
+    ) -> impl Future<Output = Settled> + Send {
+        async { Settled::CannotTell("its effect cannot be observed".to_owned()) }
+    }
 
     /// A fault in the arguments that their types do not show.
     ///
@@ -214,6 +233,16 @@ macro_rules! verbs {
             /// Whether a step with it must say how long it may take.
             pub fn needs_deadline(&self) -> bool {
                 match self { $(Self::$type(action) => action.needs_deadline(),)* }
+            }
+
+            /// Whether it leaves a file on this machine.
+            pub fn leaves_file(&self) -> bool {
+                match self { $(Self::$type(action) => action.leaves_file(),)* }
+            }
+
+            /// Looks for what came of it, where that is not known.
+            pub async fn look(&self, context: &Context, note: Option<&str>) -> Settled {
+                match self { $(Self::$type(action) => action.look(context, note).await,)* }
             }
 
             /// The permissions it needs in this namespace.
@@ -345,6 +374,9 @@ verbs! {
     "cordon" => cordon::Cordon,
     "uncordon" => uncordon::Uncordon,
     "drain" => drain::Drain,
+    "backup" => backup::Backup,
+    "backup_file" => backup_file::BackupFile,
+    "restore" => restore::Restore,
     "command" => command::Command,
     "file" => file::File,
     "manifest" => manifest::Manifest,

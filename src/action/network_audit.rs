@@ -2,9 +2,11 @@
 //! its workloads need are allowed.
 
 use super::support::fan_out::quote;
-use super::support::manifest::read;
+use super::support::local_file::expand;
+use super::support::manifest::{read, stamped};
 use super::support::network_answer::{decisive, failed, misdirected, reason};
 use super::support::network_inventory::{Survey, everything, everything_permissions};
+use super::support::policy_guard::with;
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
 use crate::diagnosis::pod::is_live;
 use crate::event::Effect;
@@ -49,6 +51,9 @@ pub struct NetworkAudit {
     /// YAML files with the expected policies.
     #[serde(default)]
     pub manifests: Vec<String>,
+    /// YAML files, with `*`, `?` and `**`, whose policies are evaluated as if they were applied.
+    #[serde(default)]
+    pub intended: Vec<String>,
 }
 
 /// A connection that must be allowed.
@@ -110,7 +115,12 @@ impl Verb for NetworkAudit {
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let namespace = self.namespace.as_ref().unwrap_or(&context.namespace);
         let wanted = self.wanted().await?;
-        let survey = everything(context.cluster()?).await?;
+        let intended = self.intended(namespace).await?;
+        let mut survey = everything(context.cluster()?).await?;
+        if !intended.is_empty() {
+            survey.objects = with(&survey.objects, &intended);
+            survey.inventory = Inventory::from_objects(&survey.objects);
+        }
         if !survey.objects.iter().any(|object| {
             object["kind"] == "Namespace" && object["metadata"]["name"] == namespace.as_str()
         }) {
@@ -148,6 +158,27 @@ impl NetworkAudit {
             .map(|document| document.object)
             .filter(|object| object["kind"] == "NetworkPolicy");
         Ok(Some(policies.collect()))
+    }
+
+    /// The policies that are evaluated as if they were applied.
+    async fn intended(&self, namespace: &str) -> Result<Vec<Value>, Failure> {
+        let (patterns, place) = (self.intended.clone(), namespace.to_owned());
+        let policies = crate::blocking::blocking(move || {
+            let mut all = Vec::new();
+            for path in expand(&patterns)? {
+                let documents = read(&path.to_string_lossy())?.into_iter();
+                let policies = documents.filter(|one| one.object["kind"] == "NetworkPolicy");
+                all.extend(policies.map(|one| match one.metadata("namespace") {
+                    "" => stamped(&one, &place),
+                    own => stamped(&one, own),
+                }));
+            }
+            Ok::<_, String>(all)
+        });
+        policies
+            .await
+            .map_err(|error| Failure::error(error.to_string()))?
+            .map_err(|reason| Failure::new(FailureKind::Failed, reason))
     }
 
     fn judge(

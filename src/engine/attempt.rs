@@ -142,6 +142,8 @@ impl Run {
             now: self.recorder.clock().now(),
             progress: Arc::new(move |text| recorder.progress(&place, text)),
             started: self.starter(path),
+            // what only reads has nothing to find again
+            note: Arc::new(|_| Ok(())),
             programs: self.programs.clone(),
             prompt: self.prompt.clone(),
             run: self.run_id.clone(),

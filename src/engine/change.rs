@@ -163,7 +163,7 @@ impl Run {
             }
             Some(StepMark::NotDone) | None => {}
         }
-        if !self.settle_doubt(path, context).await? {
+        if !self.settle_doubt(path, context, super::doubt::UNSEEN).await? {
             return Ok(Stage::Over(End::InDoubt));
         }
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());

@@ -36,6 +36,9 @@ const LOOK: Duration = Duration::from_secs(5);
 /// is told otherwise.
 const UNDER_WAY: Duration = Duration::from_secs(90);
 
+/// What is said of an effect that nobody looks for.
+pub(super) const UNSEEN: &str = "its effect cannot be observed";
+
 /// A request whose answer was lost.
 pub(super) struct Lost<'a> {
     pub(super) path: &'a str,
@@ -45,6 +48,8 @@ pub(super) struct Lost<'a> {
     pub(super) write: Option<&'a Write>,
     /// What happened to the answer.
     pub(super) why: String,
+    /// Why its effect cannot be observed, where it is no request.
+    pub(super) unseen: &'a str,
 }
 
 /// What is known in the end.
@@ -107,6 +112,7 @@ impl Run {
         &self,
         path: &str,
         context: &Context,
+        unseen: &str,
     ) -> Result<bool, EngineError> {
         self.late(path).await?;
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
@@ -120,7 +126,8 @@ impl Run {
                 "the run ended before a response arrived"
             }
             .to_owned();
-            let lost = Lost { path, index, planned: &change.planned, write: write.as_ref(), why };
+            let planned = &change.planned;
+            let lost = Lost { path, index, planned, write: write.as_ref(), why, unseen };
             let known = match self.see(&lost).await {
                 (Seen::Done, current) => {
                     self.settled(&lost, ChangeResult::Observed, current.as_ref(), false)?
@@ -166,7 +173,8 @@ impl Run {
         for (index, change) in known.iter().enumerate().filter(|(_, change)| change.is_unproven()) {
             let write = serde_json::from_value::<Write>(change.planned.request.clone()).ok();
             let why = "its response was lost, and it took effect late".to_owned();
-            let lost = Lost { path, index, planned: &change.planned, write: write.as_ref(), why };
+            let planned = &change.planned;
+            let lost = Lost { path, index, planned, write: write.as_ref(), why, unseen: UNSEEN };
             if let (Seen::Done, current) = self.see(&lost).await {
                 self.recorder
                     .record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
@@ -180,7 +188,7 @@ impl Run {
     pub(super) async fn see(&self, lost: &Lost<'_>) -> (Seen, Option<Value>) {
         let cannot = |reason: String| (Seen::CannotTell(reason), None);
         let Some(write) = lost.write else {
-            return cannot("its effect cannot be observed".to_owned());
+            return cannot(lost.unseen.to_owned());
         };
         let Some(port) = self.permit.port() else {
             return cannot("there is no cluster to check".to_owned());

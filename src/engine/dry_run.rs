@@ -31,6 +31,11 @@ impl Run {
                     format!("cannot be previewed and is not executed: {manual_commands}"),
                 ))
             }
+            Effect::Read | Effect::Operator if action.leaves_file() => {
+                let commands = action.manual_commands(&scope.namespace).join("; ");
+                let text = format!("leaves a file on this machine and is not executed: {commands}");
+                Some(Ended::without_output(Outcome::Unknown, text))
+            }
             Effect::Read | Effect::Operator
                 if !self.trust_reads
                     && scope.runbook.origin != Origin::Embedded

@@ -3,17 +3,19 @@
 
 use super::change::digest;
 use super::consent::{Answer, word};
+use super::doubt::UNSEEN;
 use super::ended::{End, Ended, failed};
 use super::scope::Scope;
 use super::{EngineError, Run};
-use crate::action::{Action, Context, Output};
+use crate::action::{Action, Context, Output, Settled};
 use crate::document::Step;
 use crate::event::{
-    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, ObjectReference, Outcome,
-    PlannedChange, Reason, StepMark,
+    ChangeFinished, ChangeNoted, ChangeResult, ChangeStarted, ChangesPlanned, Event,
+    ObjectReference, Outcome, PlannedChange, Reason, StepMark,
 };
 use crate::state::{ChangeStage, ChangeState};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 impl Run {
     /// An opaque step.
@@ -25,7 +27,8 @@ impl Run {
         action: &Action,
     ) -> Result<End, EngineError> {
         let mut context = self.context(scope, path, self.deadline(scope, step, action.timeout()));
-        if !self.settle_doubt(path, &context).await? {
+        let unseen = self.look(path, action, &context).await?;
+        if !self.settle_doubt(path, &context, &unseen).await? {
             return Ok(End::InDoubt);
         }
         if let Some(ended) = self.known_end(scope, step, path) {
@@ -45,6 +48,41 @@ impl Run {
             return Ok(Ended::without_output(Outcome::Error, reason).into());
         }
         self.carried_out(scope, step, path, action, &context).await
+    }
+
+    /// Looks for what came of what an earlier process left in doubt, where the verb can tell. Why it
+    /// cannot be told, where it cannot.
+    async fn look(
+        &self,
+        path: &str,
+        action: &Action,
+        context: &Context,
+    ) -> Result<String, EngineError> {
+        let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
+        let mut unseen = UNSEEN.to_owned();
+        for (index, change) in known.iter().enumerate().filter(|(_, change)| change.in_doubt()) {
+            let (result, after, reason) = match action.look(context, change.note.as_deref()).await {
+                Settled::Done(output) => {
+                    let after = json!({"output": output.value, "summary": output.summary});
+                    (ChangeResult::Observed, after, output.summary)
+                }
+                Settled::NotDone(reason) => (ChangeResult::NotMade, Value::Null, reason),
+                Settled::CannotTell(reason) => {
+                    unseen = reason;
+                    continue;
+                }
+            };
+            (context.progress)(&reason);
+            self.recorder.record(Event::ChangeFinished(ChangeFinished {
+                path: path.to_owned(),
+                index,
+                result,
+                after,
+                reason,
+                unproven: false,
+            }))?;
+        }
+        Ok(unseen)
     }
 
     /// The end that is known already: from a person, or from a process that died before it judged.
@@ -117,6 +155,19 @@ impl Run {
         })
     }
 
+    /// Records what a verb says of its change.
+    fn noter(
+        &self,
+        path: &str,
+        index: usize,
+    ) -> Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync> {
+        let (recorder, path) = (self.recorder.clone(), path.to_owned());
+        Arc::new(move |note| {
+            let noted = ChangeNoted { path: path.clone(), index, note: note.to_owned() };
+            recorder.record(Event::ChangeNoted(noted)).map_err(|error| error.to_string())
+        })
+    }
+
     /// Does it, once. Whatever is not answered stays in doubt.
     async fn carried_out(
         &self,
@@ -127,6 +178,7 @@ impl Run {
         context: &Context,
     ) -> Result<End, EngineError> {
         let index = 0;
+        let context = &Context { note: self.noter(path, index), ..context.clone() };
         let begun = ChangeStarted { path: path.to_owned(), index };
         self.recorder.record(Event::ChangeStarted(begun))?;
         crate::failpoint::hit("before the opaque action");

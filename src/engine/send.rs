@@ -65,6 +65,7 @@ impl Request<'_> {
             planned: self.planned,
             write: Some(self.write),
             why: why.into(),
+            unseen: super::doubt::UNSEEN,
         }
     }
 

@@ -7,11 +7,11 @@
 //! allow nothing, and a step whose path was masked would be done twice.
 
 use super::{
-    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FailedProof, FindingConcluded,
-    FindingItem, JudgedItem, Judgement, LockEvent, Next, NotRuledOut, ObjectReference,
-    PlannedChange, PlannedStep, ProgramStarted, Reason, Remedy, RunFinished, RunInterrupted,
-    RunResumed, RunStarted, Saved, StepApproved, StepAsked, StepDue, StepFinished, StepMarked,
-    StepRetried, StepStarted, Target,
+    ChangeDoubted, ChangeFinished, ChangeNoted, ChangeStarted, ChangesPlanned, FailedProof,
+    FindingConcluded, FindingItem, JudgedItem, Judgement, LockEvent, Next, NotRuledOut,
+    ObjectReference, PlannedChange, PlannedStep, ProgramStarted, Reason, Remedy, RunFinished,
+    RunInterrupted, RunResumed, RunStarted, Saved, StepApproved, StepAsked, StepDue, StepFinished,
+    StepMarked, StepRetried, StepStarted, Target,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -186,6 +186,7 @@ texts! {
     ChangesPlanned { changes, overridden, typed; path, digest }
     PlannedChange { before, after, request, object, summary; verb, masked }
     ObjectReference { api_version, kind, namespace, name; }
+    ChangeNoted { note; path, index }
     ChangeDoubted { reason; path, index }
     ChangeFinished { after, reason; path, index, result, unproven }
     StepApproved { by, how, user; path, plan, changes, expires, seal }

@@ -144,6 +144,18 @@ pub struct ChangeDoubted {
     pub reason: String,
 }
 
+/// By what it can be found out later what came of a change that cannot be previewed: recorded
+/// before it takes effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeNoted {
+    /// Place of the step in the run.
+    pub path: String,
+    /// Place of the change in the step, from 0.
+    pub index: usize,
+    /// What the verb looks for.
+    pub note: String,
+}
+
 /// Outcome: what came of the request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeFinished {

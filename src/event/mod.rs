@@ -20,8 +20,9 @@ mod summary;
 pub use alert::{Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, Standing, Threshold};
 pub use border::{Border, MapText};
 pub use change::{
-    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange,
-    LockEvent, ObjectReference, PlannedChange, StepApproved, StepAsked, StepMark, StepMarked,
+    ChangeDoubted, ChangeFinished, ChangeNoted, ChangeResult, ChangeStarted, ChangesPlanned,
+    LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepAsked, StepMark,
+    StepMarked,
 };
 pub use judgement::{JudgedItem, Judgement, Truth};
 pub use kind::StepKind;
@@ -106,6 +107,8 @@ events! {
     ChangesPlanned(ChangesPlanned),
     /// Intent: a request is about to be sent. Durable before it is.
     ChangeStarted(ChangeStarted),
+    /// By what it can be found out later what came of a change. Durable before it takes effect.
+    ChangeNoted(ChangeNoted),
     /// What came of a request is not known.
     ChangeDoubted(ChangeDoubted),
     /// Outcome of a request.

@@ -2,9 +2,9 @@
 
 use crate::event::{
     Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, ChangeDoubted, ChangeFinished,
-    ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind, FailedProof,
-    FindingConcluded, FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent,
-    Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
+    ChangeNoted, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind,
+    FailedProof, FindingConcluded, FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange,
+    LockEvent, Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
     ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
     Saved, Severity, Standing, StepApproved, StepAsked, StepDue, StepFinished, StepMark,
     StepMarked, StepRetried, StepStarted, Stored, Target, Threshold, Truth, Verdict,
@@ -449,6 +449,9 @@ pub(crate) fn every_event() -> Vec<Event> {
             }),
             EventKind::ChangeStarted => {
                 Event::ChangeStarted(ChangeStarted { path: text(), index: 0 })
+            }
+            EventKind::ChangeNoted => {
+                Event::ChangeNoted(ChangeNoted { path: text(), index: 0, note: text() })
             }
             EventKind::ChangeDoubted => {
                 Event::ChangeDoubted(ChangeDoubted { path: text(), index: 0, reason: text() })

@@ -3,6 +3,7 @@
 use super::persona::Persona;
 use super::recent::Recent;
 use super::stage::{Dies, Keeps, Stage, StageKind};
+use crate::action::Outside;
 use crate::cluster::Dial;
 use crate::document::{Case, Runbook, Situation};
 use crate::engine::{Clock, Sink};
@@ -202,6 +203,7 @@ impl<'a> Staging<'a> {
     ) -> Result<Self, Unplayed> {
         let now: Timestamp = NOW.parse().unwrap_or_default();
         // digests in the records depend on the key; here they must be the same every time
+        Outside::put(&case.outside.files, &folder.join("machine"))?;
         std::fs::create_dir_all(folder.join("run"))?;
         std::fs::write(folder.join("run/key"), "00".repeat(32))?;
         let sandbox = prepared.start_in_memory(Options::default());
@@ -350,7 +352,7 @@ impl<'a> Staging<'a> {
         let running = Running {
             kubeconfig: self.sandbox.kubeconfig(),
             dial: Dial::new(move || way.connect()),
-            outside: Arc::new(self.case.outside.clone().into()),
+            outside: Arc::new(Outside::new(self.case.outside.clone(), self.folder.join("machine"))),
         };
         let cluster = ClusterChoice {
             sandbox: Some(self.label.clone()),

@@ -121,6 +121,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
             | Event::RunResumed(_)
             | Event::ChangesPlanned(_)
             | Event::ChangeStarted(_)
+            | Event::ChangeNoted(_)
             | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
             | Event::ProgramStarted(_)

@@ -64,6 +64,7 @@ impl Transcript {
             Event::Lock(lock) => self.lock(lock),
             Event::ChangesPlanned(_)
             | Event::ChangeStarted(_)
+            | Event::ChangeNoted(_)
             | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
             | Event::ProgramStarted(_)

@@ -369,6 +369,7 @@ async fn ask(
         now: workspace.clock.now(),
         progress: Arc::new(|_| {}),
         started: Arc::new(|_, _| {}),
+        note: Arc::new(|_| Ok(())),
         programs: Arc::default(),
         prompt: Arc::new(Nobody),
         run: Arc::from(""),

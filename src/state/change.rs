@@ -12,6 +12,8 @@ pub struct ChangeState {
     pub stage: ChangeStage,
     /// When its request was last about to be sent.
     pub sent: Option<Timestamp>,
+    /// By what it can be found out what came of it.
+    pub note: Option<String>,
     /// While it is in doubt: what is known of it.
     pub doubt: Option<String>,
 }

@@ -2,10 +2,10 @@
 
 use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
-    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded,
-    LockEvent, NotRuledOut, Outcome, ProgramStarted, Record, RunFinished, RunInterrupted,
-    RunResumed, RunStarted, StepApproved, StepAsked, StepDue, StepFinished, StepMark, StepMarked,
-    StepRetried, StepStarted, Target,
+    ChangeDoubted, ChangeFinished, ChangeNoted, ChangeStarted, ChangesPlanned, Event,
+    FindingConcluded, LockEvent, NotRuledOut, Outcome, ProgramStarted, Record, RunFinished,
+    RunInterrupted, RunResumed, RunStarted, StepApproved, StepAsked, StepDue, StepFinished,
+    StepMark, StepMarked, StepRetried, StepStarted, Target,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -115,6 +115,7 @@ impl RunState {
             Event::ChangeStarted(started) => {
                 self.start_change(record.at, started).or_else(refuse)?;
             }
+            Event::ChangeNoted(noted) => self.note_change(noted).or_else(refuse)?,
             Event::ChangeDoubted(doubted) => self.doubt_change(doubted).or_else(refuse)?,
             Event::ChangeFinished(finished) => self.finish_change(finished).or_else(refuse)?,
             Event::ProgramStarted(started) => {
@@ -210,6 +211,7 @@ impl RunState {
             planned: change.clone(),
             stage: ChangeStage::Planned,
             sent: None,
+            note: None,
             doubt: None,
         }));
         Ok(())
@@ -232,7 +234,19 @@ impl RunState {
         }
         change.stage = ChangeStage::Started;
         change.sent = Some(at);
-        change.doubt = None;
+        (change.note, change.doubt) = (None, None);
+        Ok(())
+    }
+
+    fn note_change(&mut self, noted: &ChangeNoted) -> Result<(), String> {
+        let change = self.change(&noted.path, noted.index)?;
+        if !change.in_doubt() {
+            return Err(format!(
+                "change {} of step `{}` is noted without having begun",
+                noted.index, noted.path
+            ));
+        }
+        change.note = Some(noted.note.clone());
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub(crate) fn names() -> Vec<String> {
 
 /// The runbooks that change something; all others only look.
 const CHANGING: &[&str] = &[
+    "eafix/deploy-basic",
     "kubernetes/raise-memory",
     "kubernetes/restart",
     "kubernetes/rollback",
@@ -29,6 +30,7 @@ const CHANGING: &[&str] = &[
 const ASKED: &[(&str, &str)] = &[
     ("binance-extractor/gap-filler-network", "remedy=apply"),
     ("data-manager/common-config", "op=set"),
+    ("eafix/metrics-check", "import=true"),
     ("platform/change-gate", "merge=true"),
     ("platform/network-path", "remedy=apply"),
     ("ta-bot/configuration", "op=set"),
@@ -93,7 +95,9 @@ fn every_runbook_that_changes_something_ends_with_a_smoke_test() {
         let (document, _) = Place::new().json(&[&["plan", name][..], required(name)].concat());
         let steps = document["steps"].as_array().unwrap();
         assert!(
-            steps.iter().any(|step| step["path"] == "smoke" && step["action"] == "run"),
+            steps.iter().any(|step| {
+                (step["path"] == "smoke" || step["path"] == "verify") && step["action"] == "run"
+            }),
             "{name}"
         );
     }

@@ -5,6 +5,7 @@
 
 mod alert;
 mod bad_input;
+mod backups;
 mod binding;
 mod bounded;
 mod catalogue;

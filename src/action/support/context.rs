@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -34,6 +35,9 @@ pub struct Context {
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
     /// Records that a program of this machine was started: its name and its process group.
     pub started: Arc<dyn Fn(&str, u32) + Send + Sync>,
+    /// Records, durably, by what it can be found out later what came of a change that cannot be
+    /// previewed. Nothing may be done that is not recorded.
+    pub note: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
     /// What such programs get.
     pub programs: Arc<Programs>,
     /// Asks a person.
@@ -159,6 +163,14 @@ impl Context {
         self.cluster.as_ref().ok_or_else(|| Failure::error("no cluster"))
     }
 
+    /// Where a file of this machine is: in a rehearsal, in a folder that stands for this machine.
+    pub fn local_path(&self, path: &str) -> PathBuf {
+        match &self.outside {
+            Some(outside) => outside.place(Path::new(path)),
+            None => PathBuf::from(path),
+        }
+    }
+
     /// Time left until the deadline.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
@@ -215,6 +227,17 @@ impl Output {
     pub fn into_data(self) -> Data {
         self.large.unwrap_or_else(|| self.value.into())
     }
+}
+
+/// What came of a change that cannot be previewed.
+#[derive(Clone, Debug)]
+pub enum Settled {
+    /// It was made; what is known of it.
+    Done(Box<Output>),
+    /// It was certainly not made, and never will be: how that is known.
+    NotDone(String),
+    /// Why it cannot be told.
+    CannotTell(String),
 }
 
 /// Why an action gave no output.

@@ -356,10 +356,11 @@ fn credentials(value: &Value, found: &mut Vec<String>) {
                 // a URI with a password in it
                 let uri = text.split_once("://").is_some_and(|(_, rest)| {
                     rest.split('/').next().is_some_and(|place| {
-                        place.split_once('@').is_some_and(|(user, _)| user.contains(':'))
+                        let user = place.split_once('@').and_then(|(user, _)| user.split_once(':'));
+                        user.is_some_and(|(_, password)| !is_variable(password))
                     })
                 });
-                if !text.is_empty() && (speaks || uri) {
+                if !text.is_empty() && !is_variable(text) && (speaks || uri) {
                     found.push(name.to_owned());
                 }
             }
@@ -368,6 +369,13 @@ fn credentials(value: &Value, found: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|item| credentials(item, found)),
         _ => {}
     }
+}
+
+/// Whether a text is the value of another variable alone: `$(NAME)`.
+fn is_variable(text: &str) -> bool {
+    text.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')')).is_some_and(|name| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    })
 }
 
 #[cfg(test)]
@@ -475,6 +483,17 @@ mod tests {
             (
                 json!({"kind": "Deployment", "metadata": {"name": "d"},
                     "spec": {"env": [{"name": "DB", "value": "mysql://u:p@host/db"}]}}),
+                vec!["plaintext-secret"],
+            ),
+            (
+                json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [
+                    {"name": "DB", "value": "mysql://$(USER):$(PASSWORD)@host/db"},
+                    {"name": "DB_PASSWORD", "value": "$(PASSWORD)"}]}}),
+                vec![],
+            ),
+            (
+                json!({"kind": "Deployment", "metadata": {"name": "d"},
+                    "spec": {"env": [{"name": "DB", "value": "mysql://u:$(A)b@host/db"}]}}),
                 vec!["plaintext-secret"],
             ),
             (

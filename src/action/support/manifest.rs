@@ -99,6 +99,14 @@ fn placed(source: &str, values: Vec<(u64, Value)>) -> Result<Vec<Document>, Stri
             if several { format!("{source}: document {}", index + 1) } else { source.to_owned() };
         flatten(value, (place, line), &mut all)?;
     }
+    in_order(all)
+}
+
+/// Objects of one or several files, in the order in which they are applied.
+///
+/// # Errors
+/// Which object is defined twice.
+pub(in crate::action) fn in_order(mut all: Vec<Document>) -> Result<Vec<Document>, String> {
     all.sort_by_key(|document| rank(document.object["kind"].as_str().unwrap_or_default()));
     for (index, document) in all.iter().enumerate() {
         let same = |other: &&Document| {

@@ -2,7 +2,11 @@
 //! guards.
 
 pub(in crate::action) mod argument;
+pub(in crate::action) mod backup_check;
+pub(in crate::action) mod backup_format;
+pub(in crate::action) mod backup_store;
 pub(in crate::action) mod behind;
+pub(in crate::action) mod byte_rate;
 pub(in crate::action) mod certificate;
 pub mod change;
 pub(in crate::action) mod connection;
@@ -27,18 +31,23 @@ pub(in crate::action) mod network_answer;
 pub(in crate::action) mod network_destination;
 pub(in crate::action) mod network_inventory;
 pub(in crate::action) mod node_summary;
+pub(in crate::action) mod one_pod;
 pub(in crate::action) mod outside;
 pub(in crate::action) mod past;
+pub(in crate::action) mod policy_guard;
 pub(in crate::action) mod port;
 pub(in crate::action) mod port_state;
 pub(in crate::action) mod process_group;
 pub(in crate::action) mod programs;
 pub(in crate::action) mod prometheus;
 pub(in crate::action) mod promql_range;
+pub(in crate::action) mod psql_transaction;
+pub(in crate::action) mod rdb_checksum;
 #[cfg(test)]
 pub(in crate::action) mod real_pods;
 pub(in crate::action) mod relation;
 pub(in crate::action) mod requires;
+pub(in crate::action) mod restore_stream;
 pub(in crate::action) mod secret_shape;
 pub(in crate::action) mod settled;
 pub(in crate::action) mod snapshot;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ pub struct OutsideResponses {
     /// responds.
     #[serde(default)]
     pub requests: Vec<RequestResponse>,
+    /// Files of this machine that `restore` and `backup_file` find, by path: a text, or JSON.
+    #[serde(default)]
+    pub files: BTreeMap<String, Value>,
 }
 
 /// What a program does.
@@ -68,6 +72,9 @@ impl OutsideResponses {
     pub fn and(mut self, others: &Self) -> Self {
         self.programs.extend(others.programs.iter().cloned());
         self.requests.extend(others.requests.iter().cloned());
+        for (path, content) in &others.files {
+            self.files.entry(path.clone()).or_insert_with(|| content.clone());
+        }
         self
     }
 }
@@ -81,14 +88,14 @@ fn ok() -> u16 {
 pub struct Outside {
     programs: Vec<(ProgramResponse, AtomicUsize)>,
     requests: Vec<(RequestResponse, AtomicUsize)>,
+    /// What stands for the file system of this machine.
+    folder: PathBuf,
 }
 
-impl From<OutsideResponses> for Outside {
-    fn from(OutsideResponses { programs, requests }: OutsideResponses) -> Self {
-        let programs = programs.into_iter().map(|one| (one, AtomicUsize::new(0)));
-        let requests = requests.into_iter().map(|one| (one, AtomicUsize::new(0)));
-        Self { programs: programs.collect(), requests: requests.collect() }
-    }
+/// A path as one below a folder, out of which none leads.
+fn below(folder: &Path, path: &Path) -> PathBuf {
+    let parts = path.components().filter(|part| matches!(part, Component::Normal(_)));
+    folder.join(parts.collect::<PathBuf>())
 }
 
 /// Whether it responds once more.
@@ -105,6 +112,32 @@ fn text(value: &Value) -> String {
 }
 
 impl Outside {
+    /// These responses, and a folder that stands for the file system of this machine.
+    pub fn new(responses: OutsideResponses, folder: PathBuf) -> Self {
+        let OutsideResponses { programs, requests, files: _ } = responses;
+        let programs = programs.into_iter().map(|one| (one, AtomicUsize::new(0)));
+        let requests = requests.into_iter().map(|one| (one, AtomicUsize::new(0)));
+        Self { programs: programs.collect(), requests: requests.collect(), folder }
+    }
+
+    /// Puts files where a run of the case finds them.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn put(files: &BTreeMap<String, Value>, folder: &Path) -> std::io::Result<()> {
+        for (path, content) in files {
+            let place = below(folder, Path::new(path));
+            std::fs::create_dir_all(place.parent().unwrap_or(folder))?;
+            std::fs::write(place, text(content))?;
+        }
+        Ok(())
+    }
+
+    /// Where a file of this machine is.
+    pub(in crate::action) fn place(&self, path: &Path) -> PathBuf {
+        below(&self.folder, path)
+    }
+
     /// Whether the case says that a program is not installed.
     pub(super) fn lacks(&self, program: &str) -> bool {
         self.programs
@@ -175,7 +208,11 @@ mod tests {
             "requests": [{"url": "https://ci.example/", "status": 503}],
         }))
         .unwrap();
-        let outside = Outside::from(declared);
+        let outside = Outside::new(declared, PathBuf::from("/folder"));
+        for path in ["/a/../../b", "a/./b", "../a/b"] {
+            assert!(outside.place(Path::new(path)).starts_with("/folder"), "{path}");
+        }
+        assert_eq!(outside.place(Path::new("/a/b")), Path::new("/folder/a/b"));
         let words = |line: &str| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
         let says = |line: &str| outside.says(&words(line));
         assert_eq!(says("gh run list").unwrap().stdout, r#"{"status":"queued"}"#);

@@ -43,6 +43,7 @@ pub(in crate::action) fn context(cluster: Option<Cluster>, namespace: &str) -> C
         now: jiff::Timestamp::now(),
         progress: Arc::new(|_| {}),
         started: Arc::new(|_, _| {}),
+        note: Arc::new(|_| Ok(())),
         programs: Arc::new(crate::action::Programs::new(std::env::vars(), None)),
         prompt: Arc::new(Nobody),
         run: Arc::from("01RUN"),

@@ -74,7 +74,7 @@ fn sorted(value: &Value) -> Value {
 }
 
 /// Methods of routes that are not of HTTP: what a client in the container of the server asks.
-const OTHER_PROTOCOLS: &[&str] = &["SQL", "REDIS"];
+const OTHER_PROTOCOLS: &[&str] = &["SQL", "REDIS", "DUMP", "RESTORE"];
 
 fn method(route: &Route) -> &str {
     route.route.split(' ').next().unwrap_or_default()
@@ -93,8 +93,17 @@ pub(crate) fn respond_inside(
     snapshot.apps.app(app).routes.iter().enumerate().find_map(|(place, route)| {
         let context = Arc::new(context()?.asked(request, Map::new()));
         (method(route) == request.method && context.holds("route-when", place, route.when.as_ref()))
-            .then(|| answer(&context, place, route))
+            .then(|| answered(&context, place, route))
     })
+}
+
+/// The response of a route, and what it does afterwards.
+fn answered(context: &Arc<AppContext>, place: usize, route: &Route) -> Response {
+    let response = answer(context, place, route);
+    match route.does.as_ref().map(|_| context.evaluate("route-does", place)) {
+        Some(Err(error)) => broken(error),
+        Some(Ok(_)) | None => response,
+    }
 }
 
 /// Asks the process that listens on a port of a pod; none when nothing there speaks HTTP.
@@ -157,13 +166,7 @@ fn respond_anew(
             allowed.push(method);
             continue;
         }
-        let response = answer(&context, place, route);
-        if route.does.is_some()
-            && let Err(error) = context.evaluate("route-does", place)
-        {
-            return Some(broken(error));
-        }
-        return Some(response);
+        return Some(answered(&context, place, route));
     }
     if let Some(response) = builtin() {
         return Some(response);

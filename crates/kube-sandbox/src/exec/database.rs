@@ -52,7 +52,11 @@ fn start(session: &Session, password: Option<&str>, program: &str, rest: &[&str]
 }
 
 /// The password that a client has: the one it is given, or that of its own variable.
-fn password_of<'a>(session: &'a Session, own: &str, given: Option<&'a str>) -> Option<&'a str> {
+pub(super) fn password_of<'a>(
+    session: &'a Session,
+    own: &str,
+    given: Option<&'a str>,
+) -> Option<&'a str> {
     given.or_else(|| session.container().env.get(own).map(String::as_str))
 }
 
@@ -119,7 +123,7 @@ pub(super) fn redis(session: &Session, arguments: &[&str], password: Option<&str
     }
 }
 
-fn ask(session: &Session, method: &str, body: &Value) -> Option<Response> {
+pub(super) fn ask(session: &Session, method: &str, body: &Value) -> Option<Response> {
     let body = body.to_string().into_bytes();
     let request = Request { method: method.to_owned(), target: "/".to_owned(), body };
     respond_inside(&session.snapshot, session.pod, session.container, &request, session.at)

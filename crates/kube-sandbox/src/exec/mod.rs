@@ -2,6 +2,7 @@
 //! refused with that reason.
 
 mod arguments;
+mod backup;
 mod curl;
 mod database;
 mod files;
@@ -109,6 +110,22 @@ pub(crate) fn simulated(session: &Session, command: &[String]) -> Option<Outcome
     (outcome.not_started.is_none() && !outcome.not_simulated).then_some(outcome)
 }
 
+/// What a command says while it still reads.
+pub(crate) enum Meanwhile {
+    /// Nothing more.
+    Waits,
+    /// This, to what it has read so far.
+    Says(Vec<u8>),
+    /// It reads no more.
+    Ends,
+}
+
+/// What a command says to what it has read so far. `said` is how often it has said something.
+pub(crate) fn meanwhile(session: &Session, command: &[String], said: usize) -> Meanwhile {
+    let reads = command.iter().any(|word| word == "psql") && backup::is_restore(&session.stdin);
+    if reads { backup::meanwhile(session, said) } else { Meanwhile::Waits }
+}
+
 /// The identity that the runtime gives the attempt.
 fn exec_id(session: &Session, command: &[String]) -> String {
     let text = format!("{}/{}", session.pod().network.name, command.join(" "));
@@ -118,9 +135,15 @@ fn exec_id(session: &Session, command: &[String]) -> String {
 fn perform(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
     match tool {
         "sh" | "bash" => shell(session, tool, arguments),
+        "psql" if backup::is_restore(&session.stdin) => backup::restore(session, arguments),
+        "psql" if backup::is_question(&session.stdin) => backup::outcome(session, arguments),
         "mariadb" | "mysql" | "psql" => database::sql(session, tool, arguments, None),
         "pg_isready" => database::pg_isready(session, arguments),
+        "redis-cli" if arguments.contains(&"--rdb") => backup::rdb(session, arguments),
         "redis-cli" => database::redis(session, arguments, None),
+        "pg_dump" | "pg_dumpall" | "mysqldump" | "mariadb-dump" => {
+            backup::dump(session, tool, arguments)
+        }
         "curl" => curl::run(session, arguments),
         "wget" => wget::run(session, arguments),
         "nc" => netcat::run(session, arguments),

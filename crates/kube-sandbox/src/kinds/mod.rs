@@ -168,6 +168,7 @@ pub(crate) static RESOURCES: &[Resource] = &[
         resource("networking.k8s.io", "v1", "ingresses", "Ingress", true, &["ing"]),
         &[("status", "Ingress", STORED)],
     ),
+    resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", false, &[]),
     resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true, &["netpol"]),
     with(
         resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true, &["pdb"]),

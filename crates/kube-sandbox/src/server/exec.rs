@@ -13,7 +13,7 @@ use super::log::{container_of, pod_of};
 use super::request::{Query, ResourceRequest};
 use super::status::Status;
 use super::websocket::{Socket, Upgrade, frame, upgrade};
-use crate::exec::{Outcome, Session, run};
+use crate::exec::{Meanwhile, Outcome, Session, meanwhile, run};
 
 const PROTOCOLS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
 const STDIN: u8 = 0;
@@ -70,7 +70,7 @@ pub(crate) fn answer(
         };
         let work = async {
             if reads {
-                session.stdin = input(&mut socket).await;
+                input(&mut socket, &mut session, &command).await;
             }
             let outcome = run(&session, &command);
             tokio::time::sleep(outcome.took).await;
@@ -100,23 +100,32 @@ pub(crate) fn answer(
     Ok(response)
 }
 
-/// What the client sends as standard input, until it closes that.
-async fn input(socket: &mut Socket) -> Vec<u8> {
-    let mut bytes = Vec::new();
+/// What the client sends as standard input, until it closes that or the command reads no more.
+async fn input(socket: &mut Socket, session: &mut Session, command: &[String]) {
+    let mut said = 0;
     while let Some(Ok(message)) = socket.next().await {
         match message {
             Message::Binary(data) if data[..] == [CLOSE, STDIN] => break,
             Message::Binary(data) if data.first() == Some(&STDIN) => {
-                bytes.extend_from_slice(&data[1..]);
-                if bytes.len() > MOST_INPUT {
+                session.stdin.extend_from_slice(&data[1..]);
+                if session.stdin.len() > MOST_INPUT {
                     break;
+                }
+                match meanwhile(session, command, said) {
+                    Meanwhile::Waits => {}
+                    Meanwhile::Says(text) => {
+                        said += 1;
+                        if socket.send(frame(STDOUT, &text)).await.is_err() {
+                            break;
+                        }
+                    }
+                    Meanwhile::Ends => break,
                 }
             }
             Message::Close(_) => break,
             _ => {}
         }
     }
-    bytes
 }
 
 /// How a command ended, as the last frame says it.

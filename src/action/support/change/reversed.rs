@@ -98,12 +98,27 @@ fn foreign_change(
     if uid(current) != uid(after) {
         return Err(format!("{object} was replaced by another object of the same name since"));
     }
-    let others = told_apart(then, now);
+    let mut others = told_apart(then, now);
+    if planned.before.is_null() {
+        others.retain(|other| !is_filled_in(planned, other));
+    }
     if !others.is_empty() {
         let places: Vec<_> = others.into_iter().map(|difference| difference.path).take(3).collect();
         return Err(format!("someone else has changed {object} since: {}", places.join(", ")));
     }
     Ok(())
+}
+
+/// Whether a field of an object that the run has created is one that the cluster fills in, and that
+/// the manifest left to it: what an autoscaler sets, to what a claim is bound.
+fn is_filled_in(planned: &PlannedChange, difference: &Difference) -> bool {
+    let fields: &[&str] = match planned.object.kind.as_str() {
+        "Deployment" | "StatefulSet" | "ReplicaSet" => &["/spec/replicas"],
+        "PersistentVolumeClaim" => &["/spec/volumeName", "/spec/storageClassName"],
+        _ => &[],
+    };
+    fields.contains(&difference.pointer.as_str())
+        && planned.request["body"].pointer(&difference.pointer).is_none()
 }
 
 /// What differs between an object as it was recorded and as it is. Where a secret stood in a text,
@@ -163,6 +178,39 @@ fn set(object: &mut Value, pointer: &str, value: Option<Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_cluster_fills_in_is_nobody_s_change() {
+        let made = |kind: &str, body: Value| -> PlannedChange {
+            serde_json::from_value(json!({
+                "object": {"api_version": "v1", "kind": kind, "namespace": "n", "name": "a"},
+                "verb": "patch", "summary": "made", "before": null, "after": body,
+                "request": {"body": body}, "masked": false}))
+            .unwrap()
+        };
+        for (kind, body, now, filled) in [
+            ("Deployment", json!({"spec": {}}), json!({"spec": {"replicas": 2}}), true),
+            (
+                "Deployment",
+                json!({"spec": {"replicas": 1}}),
+                json!({"spec": {"replicas": 2}}),
+                false,
+            ),
+            (
+                "PersistentVolumeClaim",
+                json!({"spec": {}}),
+                json!({"spec": {"volumeName": "pv"}}),
+                true,
+            ),
+            ("Service", json!({"spec": {}}), json!({"spec": {"replicas": 2}}), false),
+        ] {
+            let planned = made(kind, body.clone());
+            let others = told_apart(&body, &now);
+            assert!(!others.is_empty(), "{kind}");
+            let all = others.iter().all(|other| is_filled_in(&planned, other));
+            assert_eq!(all, filled, "{kind} {body}");
+        }
+    }
 
     #[test]
     fn what_is_masked_in_the_record_is_not_told_apart() {

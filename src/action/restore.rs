@@ -1,0 +1,334 @@
+//! `restore`: streams a verified backup to a command in a container.
+
+use super::exec::program_fault;
+use super::support::backup_check::{check, open};
+use super::support::backup_format::BackupFormat;
+use super::support::byte_rate::{rate, size};
+use super::support::kubectl_line;
+use super::support::one_pod::{Place, last_line, no_answer, one_pod};
+use super::support::psql_transaction::{Fate, Transaction};
+use super::support::restore_stream::{Fed, Streamed, stream};
+use super::support::tool::exec_permissions;
+use super::support::wrong;
+use super::{
+    Access, Context, Failure, FailureKind, Output, Pods, Reach, Settled, Target, Verb, Which,
+    Wrong, shell_word,
+};
+use crate::blocking::blocking;
+use crate::cluster::CommandExit;
+use crate::event::Effect;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The most bytes of an answer.
+const ANSWER: usize = 64 * 1024;
+/// How long one question may take.
+const ASKING: Duration = Duration::from_secs(20);
+/// How long is waited for the end of a transaction that is still in progress, and how often the
+/// server is asked.
+const ENDING: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Restores a backup: streams a file of this machine to the standard input of a command in a
+/// container, in constant memory. The command runs in exactly one pod, without a TTY and without a
+/// shell. Before anything is sent, the file is verified as `backup_file` does; while it is sent, its
+/// digest is computed again.
+///
+/// With `transaction: psql`, the command is a `psql` that reads from its standard input, and the
+/// restore is one transaction, of which it is known afterwards whether it took place. The verb sends
+/// `\set ON_ERROR_STOP on`, `BEGIN`, and asks for the identity of the transaction; then the file;
+/// when all of it was executed, it records the identity, and only then sends `COMMIT`. At the first
+/// error, and if the file, the connection, the pod or the program ends early, everything is rolled
+/// back. (`psql --single-transaction` commits what it has received when its input ends early, and is
+/// refused.) If the response to the `COMMIT` is lost, or after a crash, the server is asked what
+/// became of the transaction: it is never sent twice. Needs PostgreSQL 10. A file that ends its
+/// transaction itself is not committed. Without `transaction`, an interrupted restore is in doubt: a
+/// person must decide.
+///
+/// The output is `{pod, container, file, bytes, sha256, seconds, exit_code, stderr, transaction,
+/// committed}`. The step fails if the command ends with an exit code other than 0. Example:
+/// `restore: {target: deployment/postgres, command: [psql, -X, -q, -d, shop], file:
+/// backups/shop-20260101T020000Z.sql, transaction: psql}`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// Pod to run the command in.
+    pub target: Target,
+    /// Program and arguments. They are not interpreted by a shell.
+    pub command: Vec<String>,
+    /// Container; defaults to the default container of the pod.
+    pub container: Option<String>,
+    /// The file, relative to the working directory.
+    pub file: String,
+    /// SHA-256 that it must have; defaults to the one in its record.
+    pub sha256: Option<String>,
+    /// Format; defaults to the one in its record.
+    pub format: Option<BackupFormat>,
+    /// How the restore is made one transaction.
+    pub transaction: Option<TransactionOf>,
+}
+
+/// What makes a restore one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionOf {
+    /// `psql` of PostgreSQL.
+    Psql,
+}
+
+impl Verb for Restore {
+    fn effect(&self) -> Effect {
+        Effect::Opaque
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
+    fn needs_deadline(&self) -> bool {
+        true
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.target.pods().map_err(|failure| failure.message)?;
+        program_fault(&self.command)?;
+        if self.file.is_empty() {
+            return Err("the `file` is empty".to_owned());
+        }
+        let early = |word: &&String| matches!(word.as_str(), "-1" | "--single-transaction");
+        match self.command.iter().find(early) {
+            Some(word) => Err(format!(
+                "`{word}` commits what psql has received when its input ends early: use \
+                    `transaction: psql` instead"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        exec_permissions(&self.target, namespace)
+    }
+
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
+        let command = kubectl_line::line(&self.command);
+        let container = self.container.as_deref();
+        let at = (&self.target, Pods::One);
+        let mut lines = kubectl_line::exec(at, namespace, container, " -i", &command);
+        let file = shell_word(&self.file);
+        if let Some(line) = lines.last_mut() {
+            *line = match self.transaction {
+                Some(TransactionOf::Psql) => format!(
+                    "{{ printf '\\\\set ON_ERROR_STOP on\\nBEGIN;\\n'; cat {file} && echo \
+                        'COMMIT;'; }} | {line}"
+                ),
+                None => format!("{line} < {file}"),
+            };
+        }
+        lines
+    }
+
+    fn targets(&self, namespace: &str) -> Vec<String> {
+        let Target { kind, which, .. } = &self.target;
+        let (Which::Name(which) | Which::Selector(which)) = which;
+        let namespace = self.target.namespace(namespace);
+        vec![format!("{namespace}/{}/{which}", kind.to_ascii_lowercase())]
+    }
+
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        wrong::command(output)
+    }
+
+    async fn look(&self, context: &Context, note: Option<&str>) -> Settled {
+        if self.transaction.is_none() {
+            return Settled::CannotTell("its effect cannot be observed".to_owned());
+        }
+        // it is recorded before the end of the transaction is sent
+        let Some(note) = note else {
+            return Settled::NotDone("no COMMIT was sent: it was rolled back".to_owned());
+        };
+        let Some(transaction) = Transaction::parse(note) else {
+            return Settled::CannotTell("the record does not name its transaction".to_owned());
+        };
+        let place = match one_pod(context, &self.target, self.container.as_deref()).await {
+            Ok(place) => place,
+            Err(failure) => return Settled::CannotTell(failure.message),
+        };
+        match self.fate(context, &place, transaction).await {
+            Fate::Committed => {
+                let output = json!({"file": self.file, "pod": place.pod, "exit_code": 0,
+                    "transaction": note, "committed": true});
+                Settled::Done(Box::new(Output::new(output, "the server says: committed")))
+            }
+            Fate::RolledBack => Settled::NotDone("the server says: rolled back".to_owned()),
+            Fate::InProgress => {
+                Settled::CannotTell("the transaction is still in progress: resume later".to_owned())
+            }
+            Fate::Unknown(why) => Settled::CannotTell(why),
+        }
+    }
+
+    async fn perform(&self, context: &Context) -> Result<Output, Failure> {
+        // what is computed was not known when the runbook was checked
+        self.check().map_err(Failure::error).map_err(not_executed)?;
+        let sha256 = self.verified(context).await.map_err(not_executed)?;
+        let place = one_pod(context, &self.target, self.container.as_deref())
+            .await
+            .map_err(not_executed)?;
+        let file = open(&context.local_path(&self.file));
+        let file = file
+            .map_err(|error| Failure::error(format!("cannot open {}: {error}", self.file)))
+            .map_err(not_executed)?;
+        let begun = Instant::now();
+        let transactional = self.transaction.is_some();
+        let sent = stream(context, &place, &self.command, file, &sha256, transactional).await?;
+        self.ended(context, place, sent, begun.elapsed()).await
+    }
+}
+
+impl Restore {
+    /// The digest of the file, which is the backup that it must be.
+    async fn verified(&self, context: &Context) -> Result<String, Failure> {
+        (context.progress)(&format!("verifying {}", self.file));
+        let (path, sha256, format) =
+            (context.local_path(&self.file), self.sha256.clone(), self.format);
+        let checked = blocking(move || check(&path, sha256.as_deref(), format)).await;
+        let checked = checked.map_err(|error| Failure::error(error.to_string()))?;
+        match checked.problem {
+            None => Ok(checked.sha256),
+            Some(problem) => Err(Failure::new(
+                FailureKind::Failed,
+                format!("nothing was restored: {} {}", self.file, problem.text),
+            )),
+        }
+    }
+
+    /// What the end of the command means.
+    async fn ended(
+        &self,
+        context: &Context,
+        place: Place,
+        sent: Streamed,
+        elapsed: Duration,
+    ) -> Result<Output, Failure> {
+        let program = self.command.first().map(String::as_str).unwrap_or_default();
+        let Streamed { exit, stderr, bytes, fed } = sent;
+        let said = last_line(&stderr).map(|line| format!(": {line}")).unwrap_or_default();
+        let output = |transaction: Option<Transaction>, code: Option<i32>| {
+            let value = json!({
+                "pod": place.pod, "container": place.container, "file": self.file,
+                "bytes": bytes, "seconds": elapsed.as_secs(), "exit_code": code,
+                "stderr": String::from_utf8_lossy(&stderr),
+                "transaction": transaction.map(|one| one.to_string()),
+                "committed": transaction.map(|_| true),
+            });
+            Output::new(value, rate(bytes, elapsed))
+        };
+        let transaction = match (fed, &exit) {
+            (Fed::All, CommandExit::Code(code)) => return Ok(output(None, Some(*code))),
+            (Fed::All, CommandExit::NotStarted(_)) => {
+                return Err(not_executed(failed(no_answer(program, &place, exit))));
+            }
+            (Fed::All, _) | (Fed::Stopped(_), CommandExit::Unknown(_) | CommandExit::TimedOut)
+                if self.transaction.is_none() =>
+            {
+                return Err(Failure::error(no_answer(program, &place, exit)));
+            }
+            (Fed::Committing(one), CommandExit::Code(0)) => return Ok(output(Some(one), Some(0))),
+            (Fed::Committing(one), _) => one,
+            // no COMMIT was sent
+            (Fed::Stopped(why), exit) => {
+                let why = match (why, exit) {
+                    (Some(why), _) => why,
+                    (None, CommandExit::Code(code)) => {
+                        format!("`{program}` ended with exit code {code}{said}")
+                    }
+                    (None, exit) => no_answer(program, &place, exit.clone()),
+                };
+                return Err(self.rolled_back(&why, bytes));
+            }
+            (Fed::All, _) => return Err(Failure::error(no_answer(program, &place, exit))),
+        };
+        let why = format!("{}{said}", no_answer(program, &place, exit));
+        match self.fate(context, &place, transaction).await {
+            Fate::Committed => Ok(output(Some(transaction), None)),
+            Fate::RolledBack => Err(self.rolled_back(&why, bytes)),
+            Fate::InProgress => {
+                Err(Failure::error(format!("{why}; the transaction is still in progress")))
+            }
+            Fate::Unknown(unknown) => Err(Failure::error(format!("{why}; {unknown}"))),
+        }
+    }
+
+    /// It is certain that the database is as it was.
+    fn rolled_back(&self, why: &str, bytes: u64) -> Failure {
+        let done = match self.transaction {
+            Some(_) => "it was rolled back, and the database is unchanged",
+            None => "it may be restored in part",
+        };
+        let failure = failed(format!("{why} (after {}); {done}", size(bytes)));
+        match self.transaction {
+            Some(_) => not_executed(failure),
+            None => failure,
+        }
+    }
+
+    /// What the server says became of a transaction, when it has ended.
+    async fn fate(&self, context: &Context, place: &Place, transaction: Transaction) -> Fate {
+        let until = Instant::now() + ENDING;
+        loop {
+            let fate = self.asked(context, place, transaction).await;
+            let over = Instant::now() + PAUSE >= until || context.cancel.is_cancelled();
+            if over || matches!(fate, Fate::Committed | Fate::RolledBack) {
+                return fate;
+            }
+            let what = match &fate {
+                Fate::Unknown(why) => why.as_str(),
+                _ => "the transaction is still in progress",
+            };
+            (context.progress)(what);
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn asked(&self, context: &Context, place: &Place, transaction: Transaction) -> Fate {
+        let cluster = match context.cluster() {
+            Ok(cluster) => cluster,
+            Err(failure) => return Fate::Unknown(failure.message),
+        };
+        // the server may have come back in another pod
+        let place = match one_pod(context, &self.target, self.container.as_deref()).await {
+            Ok(now) => now,
+            Err(failure) => {
+                return Fate::Unknown(format!("{} (was {})", failure.message, place.pod));
+            }
+        };
+        let question = transaction.question().into_bytes();
+        let (pod, container) = (place.pod.as_str(), place.container.as_deref());
+        let (namespace, command) = (place.namespace.as_str(), &self.command);
+        let done =
+            cluster.exec(namespace, pod, container, command, Some(question), ASKING, ANSWER).await;
+        match done {
+            Ok(done) if done.exit == CommandExit::Code(0) => {
+                Fate::read(&String::from_utf8_lossy(&done.stdout))
+            }
+            Ok(done) => {
+                let said = last_line(&done.stderr).map(|line| format!(": {line}"));
+                let program = command.first().map(String::as_str).unwrap_or_default();
+                let why = no_answer(program, &place, done.exit);
+                Fate::Unknown(format!("{why}{}", said.unwrap_or_default()))
+            }
+            Err(error) => Fate::Unknown(error.to_string()),
+        }
+    }
+}
+
+fn failed(message: String) -> Failure {
+    Failure::new(FailureKind::Failed, message)
+}
+
+fn not_executed(failure: Failure) -> Failure {
+    Failure { not_executed: true, ..failure }
+}

@@ -1,0 +1,39 @@
+//! Bytes and how fast they come, for a person.
+
+use std::time::Duration;
+
+/// `12.3 MiB, 4.1 MiB/s`
+pub(in crate::action) fn rate(bytes: u64, elapsed: Duration) -> String {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    match per_second(bytes, millis) {
+        Some(rate) => format!("{}, {}/s", size(bytes), size(rate)),
+        None => size(bytes),
+    }
+}
+
+/// Bytes in a second; none where no time has passed.
+pub(in crate::action) fn per_second(bytes: u64, millis: u64) -> Option<u64> {
+    (u128::from(bytes) * 1000).checked_div(millis.into()).and_then(|rate| u64::try_from(rate).ok())
+}
+
+/// `312 B`, `4.1 KiB`, `2.0 MiB`
+pub(in crate::action) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let unit = (bytes.ilog2() / 10).min(4);
+    let tenths = (u128::from(bytes) * 10) >> (10 * unit);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit as usize - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_needs_time() {
+        assert_eq!(rate(300, Duration::ZERO), "300 B");
+        assert_eq!(rate(3 << 20, Duration::from_millis(1500)), "3.0 MiB, 2.0 MiB/s");
+    }
+}

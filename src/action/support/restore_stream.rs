@@ -1,0 +1,217 @@
+//! The standard input of a restore: the file, and around it, where it is one transaction, what
+//! begins and ends that.
+
+use super::byte_rate::rate;
+use super::one_pod::Place;
+use super::psql_transaction::{AFTER_FILE, BEGIN, COMMIT, IDENTIFY, Transaction};
+use crate::action::{Context, Failure};
+use crate::blocking::blocking;
+use crate::cluster::{self, CommandExit};
+use crate::encoding::hex;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// As much is read at once, and as much again may wait.
+const CHUNK: usize = 256 * 1024;
+/// As much of what the command prints is kept.
+const TAIL: usize = 4096;
+/// How often the progress is shown.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How far it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::action) enum Fed {
+    /// All of the file was sent, and there is no transaction.
+    All,
+    /// The transaction of this identity was executed, and its COMMIT was sent.
+    Committing(Transaction),
+    /// Not all was sent, or not all was executed: no COMMIT was sent. Why, unless the end of the
+    /// command says it.
+    Stopped(Option<String>),
+}
+
+/// How a restore ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::action) struct Streamed {
+    pub(in crate::action) exit: CommandExit,
+    pub(in crate::action) stderr: Vec<u8>,
+    /// As much of the file was sent.
+    pub(in crate::action) bytes: u64,
+    pub(in crate::action) fed: Fed,
+}
+
+/// Runs the command, and sends it the file.
+///
+/// # Errors
+/// When the command was not sent.
+pub(in crate::action) async fn stream(
+    context: &Context,
+    place: &Place,
+    command: &[String],
+    file: File,
+    sha256: &str,
+    transactional: bool,
+) -> Result<Streamed, Failure> {
+    let client = context.cluster()?;
+    let (input, mut writer) = tokio::io::duplex(CHUNK);
+    let (mut answers, mut printer) = tokio::io::duplex(CHUNK);
+    let (tell, identities) = watch::channel(Vec::new());
+    let exec = async {
+        let streaming = client.exec_stream(
+            &place.namespace,
+            &place.pod,
+            place.container.as_deref(),
+            command,
+            Some(input),
+            &mut printer,
+            context.remaining(),
+        );
+        let done = tokio::select! {
+            done = streaming => done,
+            why = place.gone(context) => {
+                let exit = CommandExit::Unknown(why);
+                Ok(cluster::Streamed { bytes: 0, stderr: Vec::new(), exit })
+            }
+        };
+        drop(printer.shutdown().await);
+        done
+    };
+    let listening = async move {
+        listen(&mut answers, &tell).await;
+        // nobody is told anything any more
+        drop(tell);
+    };
+    let mut feeder = Feeder { context, file, hash: Sha256::new(), bytes: 0, identities };
+    let feeding = async {
+        let fed = feeder.feed(&mut writer, sha256, transactional).await;
+        drop(writer.shutdown().await);
+        fed
+    };
+    let (done, (), fed) = tokio::join!(exec, listening, feeding);
+    let done = done?;
+    Ok(Streamed { exit: done.exit, stderr: done.stderr, bytes: feeder.bytes, fed })
+}
+
+/// Reads what the command prints, keeps the end of it, and tells the identities in it.
+async fn listen(answers: &mut (impl AsyncRead + Unpin), tell: &watch::Sender<Vec<Transaction>>) {
+    let (mut tail, mut buffer) = (Vec::new(), vec![0; CHUNK]);
+    let mut found = Vec::new();
+    while let Ok(count @ 1..) = answers.read(&mut buffer).await {
+        tail.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&tail).into_owned();
+        let mut all = Transaction::all_in(&text);
+        if !all.is_empty() {
+            // what was told is not told again
+            tail.clear();
+            found.append(&mut all);
+            drop(tell.send(found.clone()));
+        }
+        let over = tail.len().saturating_sub(TAIL);
+        tail.drain(..over);
+    }
+}
+
+struct Feeder<'a> {
+    context: &'a Context,
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+    identities: watch::Receiver<Vec<Transaction>>,
+}
+
+impl Feeder<'_> {
+    async fn feed(
+        &mut self,
+        writer: &mut (impl AsyncWrite + Unpin),
+        sha256: &str,
+        transactional: bool,
+    ) -> Fed {
+        match self.fed(writer, sha256, transactional).await {
+            Ok(fed) => fed,
+            Err(why) => Fed::Stopped(why),
+        }
+    }
+
+    /// Sends everything. An error without a reason: the command has ended.
+    async fn fed(
+        &mut self,
+        writer: &mut (impl AsyncWrite + Unpin),
+        sha256: &str,
+        transactional: bool,
+    ) -> Result<Fed, Option<String>> {
+        if !transactional {
+            self.send_file(writer, sha256).await?;
+            return Ok(Fed::All);
+        }
+        send(writer, BEGIN).await?;
+        send(writer, IDENTIFY).await?;
+        let begun = self.identity(1).await?;
+        self.send_file(writer, sha256).await?;
+        (self.context.progress)(&format!("{} bytes sent; the server executes them", self.bytes));
+        send(writer, AFTER_FILE).await?;
+        send(writer, IDENTIFY).await?;
+        // the answer says that everything before it was executed
+        let ended = self.identity(2).await?;
+        if begun != ended {
+            return Err(Some("the file ends its transaction itself".to_owned()));
+        }
+        (self.context.note)(&begun.to_string()).map_err(Some)?;
+        crate::failpoint::hit("before the commit");
+        send(writer, COMMIT).await?;
+        Ok(Fed::Committing(begun))
+    }
+
+    /// Sends the file, and proves that it is the one that was verified.
+    async fn send_file(
+        &mut self,
+        writer: &mut (impl AsyncWrite + Unpin),
+        sha256: &str,
+    ) -> Result<(), Option<String>> {
+        let (begun, mut shown) = (Instant::now(), Instant::now());
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let mut file = self.file.try_clone().map_err(unread)?;
+            let work = move || {
+                let read = file.read(&mut buffer);
+                (buffer, read)
+            };
+            let read;
+            (buffer, read) = blocking(work).await.map_err(|error| Some(error.to_string()))?;
+            let count = read.map_err(unread)?;
+            if count == 0 {
+                break;
+            }
+            self.hash.update(&buffer[..count]);
+            writer.write_all(&buffer[..count]).await.map_err(|_| None)?;
+            self.bytes += count as u64;
+            if shown.elapsed() >= TICK {
+                shown = Instant::now();
+                (self.context.progress)(&rate(self.bytes, begun.elapsed()));
+            }
+        }
+        let sent = hex(&std::mem::take(&mut self.hash).finalize());
+        if sent.eq_ignore_ascii_case(sha256) {
+            return Ok(());
+        }
+        Err(Some("the file has changed while it was sent".to_owned()))
+    }
+
+    /// Waits for the answer of this number.
+    async fn identity(&mut self, number: usize) -> Result<Transaction, Option<String>> {
+        let told = self.identities.wait_for(|all| all.len() >= number).await;
+        told.map(|all| all[number - 1]).map_err(|_| None)
+    }
+}
+
+fn unread(error: std::io::Error) -> Option<String> {
+    Some(format!("the file cannot be read: {error}"))
+}
+
+async fn send(writer: &mut (impl AsyncWrite + Unpin), text: &str) -> Result<(), Option<String>> {
+    writer.write_all(text.as_bytes()).await.map_err(|_| None)
+}
