@@ -1,8 +1,9 @@
 //! `backup`: streams what a command in a container prints to a verified file of this machine.
 
 use super::exec::program_fault;
-use super::support::backup_format::{BackupFormat, Edges, Expected, Problem, is_end_mark};
+use super::support::backup_format::{BackupFormat, Expected, Problem};
 use super::support::backup_store::{BackupRecord, Found, Partial, Store};
+use super::support::backup_stream::{Writing, stream};
 use super::support::byte_rate::{per_second, rate, size};
 use super::support::kubectl_line;
 use super::support::one_pod::{Place, last_line, no_answer, one_pod};
@@ -14,21 +15,13 @@ use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-/// As much is written at once, and as much again may wait.
-const CHUNK: usize = 512 * 1024;
-/// How long a command may still print what is not kept.
-const DRAIN: Duration = Duration::from_secs(30);
 /// The result of a backup that was made.
 const MADE: &str = "made";
-/// How often the progress is shown.
-const TICK: Duration = Duration::from_secs(1);
 
 /// Makes a backup: streams what a command in a container prints to a file of this machine, in
 /// constant memory. The command runs in exactly one pod, without a TTY and without a shell; secrets
@@ -163,42 +156,6 @@ impl Verb for Backup {
     }
 }
 
-/// What has come so far.
-struct Writing {
-    partial: Partial,
-    hash: Sha256,
-    edges: Edges,
-    /// The last bytes, where they may be no part of the backup.
-    held: Vec<u8>,
-}
-
-impl Writing {
-    fn push(&mut self, data: &[u8], hold: usize) -> io::Result<()> {
-        if hold == 0 && self.held.is_empty() {
-            return self.keep(data);
-        }
-        self.held.extend_from_slice(data);
-        let rest = self.held.split_off(self.held.len().saturating_sub(hold));
-        let ready = std::mem::replace(&mut self.held, rest);
-        self.keep(&ready)
-    }
-
-    fn keep(&mut self, data: &[u8]) -> io::Result<()> {
-        self.partial.write(data)?;
-        self.hash.update(data);
-        self.edges.push(data);
-        Ok(())
-    }
-
-    /// The end of the stream.
-    fn end(&mut self, expected: &Expected) -> io::Result<()> {
-        if is_end_mark(&self.held) && self.edges.problem(expected).is_none() {
-            self.held.clear();
-        }
-        self.push(&[], 0)
-    }
-}
-
 /// What came of it.
 #[derive(Default)]
 struct Made {
@@ -237,43 +194,14 @@ impl Backup {
         place: Place,
         (partial, found): (Partial, Found),
     ) -> Result<Output, Failure> {
-        let program = self.command.first().map(String::as_str).unwrap_or_default();
-        (context.progress)(&format!("{program} in pod {}", place.pod));
-        let expected = self.expected();
-        let (hash, edges) = (Sha256::new(), Edges::new(&expected));
-        let writing = Writing { partial, hash, edges, held: Vec::new() };
         let begun = Instant::now();
-        let (mut reader, mut writer) = tokio::io::duplex(CHUNK);
-        let cluster = context.cluster()?;
-        let exec = async {
-            let streaming = cluster.exec_stream(
-                &place.namespace,
-                &place.pod,
-                place.container.as_deref(),
-                &self.command,
-                None::<tokio::io::Empty>,
-                &mut writer,
-                context.remaining(),
-            );
-            let done = tokio::select! {
-                done = streaming => done,
-                why = place.gone(context) => Ok(cut(why)),
-            };
-            drop(writer.shutdown().await);
-            done
-        };
-        let storing = async {
-            let stored = store_all(&mut reader, writing, &expected, context, begun).await;
-            // a writer that nobody reads is told so
-            drop(reader);
-            stored
-        };
-        let (done, stored) = tokio::join!(exec, storing);
-        let (writing, written) = stored?;
+        let expected = self.expected();
+        let (writing, written, done) =
+            stream(context, &place, &self.command, partial, &expected).await?;
         let mut made = Made {
             place,
             found,
-            bytes: writing.edges.bytes(),
+            bytes: writing.bytes(),
             elapsed: begun.elapsed(),
             ..Made::default()
         };
@@ -285,7 +213,7 @@ impl Backup {
             return Ok(self.failed(made, problem));
         }
         let last = made.found.last.as_ref().map(|last| last.bytes);
-        let problem = writing.edges.problem(&expected);
+        let problem = writing.problem(&expected);
         if let Some(problem) = problem.or_else(|| self.size_problem(made.bytes, last)) {
             return Ok(self.failed(made, problem));
         }
@@ -336,13 +264,13 @@ impl Backup {
         writing: Writing,
     ) -> Result<Output, Failure> {
         (context.progress)(&format!("{}, to the disk", size(made.bytes)));
-        let Writing { partial, hash, .. } = writing;
+        let (partial, sha256) = writing.finish();
         let record = BackupRecord {
             schema: BackupRecord::schema(),
             name: self.name.clone(),
             file: store.file_name(context.now),
             bytes: made.bytes,
-            sha256: crate::encoding::hex(&hash.finalize()),
+            sha256,
             format: self.format,
             created: context.now,
             run: context.run.to_string(),
@@ -409,55 +337,6 @@ impl Made {
             "cleaned": self.found.cleaned,
         })
     }
-}
-
-/// Writes everything that comes, on a thread for that, and computes its digest.
-async fn store_all(
-    reader: &mut (impl AsyncRead + Unpin),
-    mut writing: Writing,
-    expected: &Expected,
-    context: &Context,
-    begun: Instant,
-) -> Result<(Writing, io::Result<()>), Failure> {
-    let mut ticks = tokio::time::interval_at(begun + TICK, TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let hold = expected.format.map_or(0, BackupFormat::end_mark);
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let count = tokio::select! {
-            read = reader.read(&mut buffer) => read.unwrap_or_default(),
-            _ = ticks.tick() => {
-                (context.progress)(&rate(writing.edges.bytes(), begun.elapsed()));
-                continue;
-            }
-        };
-        if count == 0 {
-            let written = writing.end(expected);
-            return Ok((writing, written));
-        }
-        let work = move || {
-            let written = writing.push(&buffer[..count], hold);
-            (writing, buffer, written)
-        };
-        let done = blocking(work).await.map_err(|error| Failure::error(error.to_string()))?;
-        let written;
-        (writing, buffer, written) = done;
-        if written.is_err() {
-            // a command whose output nobody reads does not end, and keeps its locks
-            drop(tokio::time::timeout(DRAIN, drain(reader, &mut buffer)).await);
-            return Ok((writing, written));
-        }
-    }
-}
-
-/// Reads what is left, and forgets it.
-async fn drain(reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) {
-    while let Ok(1..) = reader.read(buffer).await {}
-}
-
-/// The end of a stream whose container is gone.
-fn cut(why: String) -> Streamed {
-    Streamed { bytes: 0, stderr: Vec::new(), exit: CommandExit::Unknown(why) }
 }
 
 /// A disk that does not take it.

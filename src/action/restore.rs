@@ -215,8 +215,8 @@ impl Restore {
     ) -> Result<Output, Failure> {
         let program = self.command.first().map(String::as_str).unwrap_or_default();
         let Streamed { exit, stderr, bytes, fed } = sent;
-        let said = last_line(&stderr).map(|line| format!(": {line}")).unwrap_or_default();
-        let output = |transaction: Option<Transaction>, code: Option<i32>| {
+        let output = |transaction: Option<Transaction>| {
+            let code = if let CommandExit::Code(code) = exit { Some(code) } else { None };
             let value = json!({
                 "pod": place.pod, "container": place.container, "file": self.file,
                 "bytes": bytes, "seconds": elapsed.as_secs(), "exit_code": code,
@@ -226,52 +226,32 @@ impl Restore {
             });
             Output::new(value, rate(bytes, elapsed))
         };
+        let said = last_line(&stderr).map(|line| format!(": {line}")).unwrap_or_default();
+        let why = format!("{}{said}", no_answer(program, &place, exit.clone()));
         let transaction = match (fed, &exit) {
-            (Fed::All, CommandExit::Code(code)) => return Ok(output(None, Some(*code))),
-            (Fed::All, CommandExit::NotStarted(_)) => {
-                return Err(not_executed(failed(no_answer(program, &place, exit))));
-            }
-            (Fed::All, _) | (Fed::Stopped(_), CommandExit::Unknown(_) | CommandExit::TimedOut)
-                if self.transaction.is_none() =>
-            {
-                return Err(Failure::error(no_answer(program, &place, exit)));
-            }
-            (Fed::Committing(one), CommandExit::Code(0)) => return Ok(output(Some(one), Some(0))),
+            (Fed::All, CommandExit::Code(_)) => return Ok(output(None)),
+            (Fed::Committing(one), CommandExit::Code(0)) => return Ok(output(Some(one))),
             (Fed::Committing(one), _) => one,
             // no COMMIT was sent
-            (Fed::Stopped(why), exit) => {
-                let why = match (why, exit) {
-                    (Some(why), _) => why,
-                    (None, CommandExit::Code(code)) => {
-                        format!("`{program}` ended with exit code {code}{said}")
-                    }
-                    (None, exit) => no_answer(program, &place, exit.clone()),
-                };
-                return Err(self.rolled_back(&why, bytes));
+            (Fed::Stopped(stopped), _) if self.transaction.is_some() => {
+                return Err(rolled_back(&stopped.unwrap_or(why), bytes));
             }
-            (Fed::All, _) => return Err(Failure::error(no_answer(program, &place, exit))),
+            (_, CommandExit::NotStarted(_)) => return Err(not_executed(failed(why))),
+            // it has refused the rest
+            (Fed::Stopped(None), CommandExit::Code(1..)) => return Ok(output(None)),
+            (Fed::Stopped(stopped), _) => {
+                let why = stopped.unwrap_or(why);
+                return Err(Failure::error(format!("{why}; it may be restored in part")));
+            }
+            (Fed::All, _) => return Err(Failure::error(why)),
         };
-        let why = format!("{}{said}", no_answer(program, &place, exit));
         match self.fate(context, &place, transaction).await {
-            Fate::Committed => Ok(output(Some(transaction), None)),
-            Fate::RolledBack => Err(self.rolled_back(&why, bytes)),
+            Fate::Committed => Ok(output(Some(transaction))),
+            Fate::RolledBack => Err(rolled_back(&why, bytes)),
             Fate::InProgress => {
                 Err(Failure::error(format!("{why}; the transaction is still in progress")))
             }
             Fate::Unknown(unknown) => Err(Failure::error(format!("{why}; {unknown}"))),
-        }
-    }
-
-    /// It is certain that the database is as it was.
-    fn rolled_back(&self, why: &str, bytes: u64) -> Failure {
-        let done = match self.transaction {
-            Some(_) => "it was rolled back, and the database is unchanged",
-            None => "it may be restored in part",
-        };
-        let failure = failed(format!("{why} (after {}); {done}", size(bytes)));
-        match self.transaction {
-            Some(_) => not_executed(failure),
-            None => failure,
         }
     }
 
@@ -323,6 +303,12 @@ impl Restore {
             Err(error) => Fate::Unknown(error.to_string()),
         }
     }
+}
+
+/// It is certain that the database is as it was.
+fn rolled_back(why: &str, bytes: u64) -> Failure {
+    let text = "it was rolled back, and the database is unchanged";
+    not_executed(failed(format!("{why} (after {}); {text}", size(bytes))))
 }
 
 fn failed(message: String) -> Failure {

@@ -5,6 +5,7 @@ pub(in crate::action) mod argument;
 pub(in crate::action) mod backup_check;
 pub(in crate::action) mod backup_format;
 pub(in crate::action) mod backup_store;
+pub(in crate::action) mod backup_stream;
 pub(in crate::action) mod behind;
 pub(in crate::action) mod byte_rate;
 pub(in crate::action) mod certificate;
