@@ -76,6 +76,24 @@ const PROCEDURES: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// A restore: the database counts how often it is committed.
+const RESTORE: &str = "
+  - id: restore
+    timeout: 60s
+    restore:
+      target: deployment/postgres
+      command: [psql, -X]
+      file: dump.sql
+      sha256: \"a88ef590bb61c90d2aa0436e06a89a12\\
+        630018b3683e21c1fa87045c68f4ff70\"
+      format: pg_dump
+      transaction: psql
+  - id: rows
+    sql: {target: deployment/postgres, client: psql, statement: SELECT query_to_xml('trades')}
+    expect: '.[0].rows[1].rows == \"1000\"'
+";
+const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\n-- PostgreSQL database dump complete\n";
+
 /// Runbooks of the catalogue that change something: scenario, what is run before and not killed,
 /// and what is run.
 const CATALOGUE: &[(&str, &[&str], &[&str])] = &[
@@ -168,10 +186,13 @@ impl Stage {
         let sandbox =
             start(Options { scenario: scenario.to_owned(), ..Options::default() }).await.unwrap();
         let place = tempfile::tempdir().unwrap();
+        let namespace =
+            if scenario.starts_with("eafix/") { "eafix-trading" } else { "petrosa-apps" };
+        std::fs::write(place.path().join("dump.sql"), DUMP).unwrap();
         std::fs::write(place.path().join("kubeconfig"), sandbox.kubeconfig()).unwrap();
         std::fs::write(
             place.path().join("procedure.yaml"),
-            format!("runbook: v1\ntitle: Procedure\nnamespace: petrosa-apps\nsteps:{steps}"),
+            format!("runbook: v1\ntitle: Procedure\nnamespace: {namespace}\nsteps:{steps}"),
         )
         .unwrap();
         let stage = Self { sandbox, place };
@@ -290,4 +311,12 @@ async fn a_crash_at_any_point_repeats_no_change() {
     }
     println!("{total} points of crash");
     assert!(wrong.is_empty(), "{} of {total}:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_point_commits_a_restore_once() {
+    let stage = || Stage::new("eafix/healthy", RESTORE, &[]);
+    let (wrong, points) =
+        matrix("restore", stage, &["run", "procedure.yaml"], <[String]>::to_vec).await;
+    assert!(wrong.is_empty(), "{} of {points}:\n{}", wrong.len(), wrong.join("\n\n"));
 }

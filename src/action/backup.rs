@@ -174,12 +174,19 @@ struct Writing {
 
 impl Writing {
     fn push(&mut self, data: &[u8], hold: usize) -> io::Result<()> {
+        if hold == 0 && self.held.is_empty() {
+            return self.keep(data);
+        }
         self.held.extend_from_slice(data);
         let rest = self.held.split_off(self.held.len().saturating_sub(hold));
         let ready = std::mem::replace(&mut self.held, rest);
-        self.partial.write(&ready)?;
-        self.hash.update(&ready);
-        self.edges.push(&ready);
+        self.keep(&ready)
+    }
+
+    fn keep(&mut self, data: &[u8]) -> io::Result<()> {
+        self.partial.write(data)?;
+        self.hash.update(data);
+        self.edges.push(data);
         Ok(())
     }
 
@@ -364,7 +371,7 @@ impl Backup {
             Ok(removed) => value["removed"] = json!(removed),
             // the backup is made all the same
             Err(error) => {
-                summary.push_str(&format!("; older ones were not removed: {error}"));
+                summary = format!("{summary}; older ones were not removed: {error}");
                 value["not_removed"] = json!(error.to_string());
             }
         }

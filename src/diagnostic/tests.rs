@@ -71,7 +71,7 @@ fn as_data() {
             "code": "RB0102", "severity": "error", "message": "unknown field `selecter` of `get`",
             "file": "runbooks/x.yaml", "line": 4, "column": 22,
             "labels": ["did you mean `selector`?"],
-            "notes": ["fields of `get`: kind, name, selector"], "help": null,
+            "notes": ["fields of `get`: kind, name, selector"], "help": null, "corrected": null,
         })
     );
 }

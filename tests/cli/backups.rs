@@ -51,7 +51,8 @@ fn step(id: &str, verb: &str, arguments: &str) -> String {
 }
 
 fn dump(option: &str, more: &str) -> String {
-    let command = if option.is_empty() { "[pg_dump]".to_owned() } else { format!("[pg_dump, {option}]") };
+    let command =
+        if option.is_empty() { "[pg_dump]".to_owned() } else { format!("[pg_dump, {option}]") };
     let fields = "directory: backups, name: shop, format: pg_dump";
     step("dump", "backup", &format!("target: pod/postgres, command: {command}, {fields}{more}"))
 }
@@ -85,8 +86,7 @@ fn run(place: &Place) -> Said {
 
 fn files(place: &Place) -> Vec<PathBuf> {
     let folder = fs::read_dir(place.path().join("backups"));
-    let mut all: Vec<_> =
-        folder.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    let mut all: Vec<_> = folder.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     all.sort();
     all
 }

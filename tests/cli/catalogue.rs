@@ -15,6 +15,10 @@ pub(crate) fn names() -> Vec<String> {
 
 /// The runbooks that change something; all others only look.
 const CHANGING: &[&str] = &[
+    "eafix/node-maintenance",
+    "eafix/restore-postgres",
+    "eafix/rolling-update",
+    "eafix/scale",
     "eafix/deploy-basic",
     "kubernetes/raise-memory",
     "kubernetes/restart",
@@ -74,6 +78,8 @@ pub(crate) fn required(name: &str) -> &'static [&'static str] {
             "--set",
             "memory=2Gi",
         ],
+        "eafix/node-maintenance" => &["--set", "node=node"],
+        "eafix/restore-postgres" => &["--set", "file=backups/eafix_trading.sql"],
         "kubernetes/uncordon" => &["--set", "node=node"],
         "kubernetes/pod-crash-looping"
         | "kubernetes/restart"

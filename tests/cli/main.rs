@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod alert;
-mod bad_input;
 mod backups;
+mod bad_input;
 mod binding;
 mod bounded;
 mod catalogue;

@@ -282,7 +282,8 @@ fn has_shape(node: &Node, shape: Shape) -> bool {
     let text = node.as_str().filter(|text| !has_template(text));
     match shape {
         Shape::Any => true,
-        Shape::Text => node.as_str().is_some(),
+        // a template alone stands for a value of any type
+        Shape::Text => node.as_str().is_some_and(|text| !is_template(text)),
         Shape::Sentence => text.is_some_and(|text| text.trim().contains(char::is_whitespace)),
         Shape::Begins(begin) => node.as_str().is_some_and(|text| text.starts_with(begin)),
         Shape::Is(words) => text.is_some_and(|text| words.contains(&text)),
@@ -298,6 +299,12 @@ fn has_shape(node: &Node, shape: Shape) -> bool {
         Shape::List => matches!(node.kind, NodeKind::List(_)),
         Shape::Map => matches!(node.kind, NodeKind::Map(_)),
     }
+}
+
+/// Whether a text is one template and nothing else.
+fn is_template(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1
 }
 
 /// Whether a key is one of ours, and only its value is not.
@@ -370,6 +377,14 @@ mod tests {
             assert!(is_ours, "`{line}` for {:?}", word.keys);
             assert!(!word.says.is_empty(), "{:?}", word.keys);
         }
+    }
+
+    #[test]
+    fn a_template_stands_for_a_list() {
+        let text =
+            "steps:\n  - id: a\n    exec: {target: pod/a, command: \"{{ params.words }}\"}\n";
+        let root = parse(text).unwrap();
+        assert_eq!(translated(Place::Head, &root, text).1, []);
     }
 
     #[test]
