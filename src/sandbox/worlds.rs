@@ -12,6 +12,8 @@ use crate::document::{FileKind, collect, foreign_words, read};
 
 /// The worlds of this repository, so that an installed program works anywhere.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/worlds");
+/// The world that is meant by a scenario that several have, such as `healthy`.
+const FIRST: &str = "petrosa";
 /// The file by which a folder is a world.
 const HEADER: &str = "world.yaml";
 /// How many bytes of a folder are read before it is refused.
@@ -84,7 +86,9 @@ impl Worlds {
         for folder in runbooks.iter().filter_map(|folder| folder.parent()) {
             worlds.folder(&folder.join("worlds"));
         }
-        for embedded in EMBEDDED.dirs() {
+        let mut folders: Vec<_> = EMBEDDED.dirs().collect();
+        folders.sort_by_key(|folder| place(folder.path()));
+        for embedded in folders {
             if let Some(name) = embedded.path().file_name() {
                 worlds.add(name.to_string_lossy().into_owned(), Source::Embedded(embedded));
             }
@@ -96,7 +100,7 @@ impl Worlds {
     fn folder(&mut self, folder: &Path) {
         let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        paths.sort();
+        paths.sort_by_key(|path| place(path));
         for path in paths.into_iter().filter(|path| is_world(path)) {
             if let Some(name) = path.file_name() {
                 self.add(name.to_string_lossy().into_owned(), Source::Folder(path.clone()));
@@ -381,6 +385,12 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
     let rest = text.get(begin..).unwrap_or_default();
     let within = rest.char_indices().nth(column - 1).map_or(rest.len(), |(at, _)| at);
     (begin + within).min(text.len())
+}
+
+/// The place of a world among those of its folder: by name, behind the one that is always first, so
+/// that a new world does not change what a scenario means that several have.
+fn place(folder: &Path) -> (bool, PathBuf) {
+    (folder.file_name().is_none_or(|name| name != FIRST), folder.to_owned())
 }
 
 fn embedded(folder: &Dir<'_>, root: &Path) -> Vec<(String, String)> {
