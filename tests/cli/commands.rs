@@ -20,7 +20,7 @@ fn texts() {
 fn short_texts() {
     let said = |arguments: &[&str]| Place::new().run(arguments).all();
     insta::assert_snapshot!(said(&["check"]), @r"
-    74 runbooks checked, no errors
+    84 runbooks checked, no errors
     --- exit 0
     ");
     insta::assert_snapshot!(said(&["history"]), @r"
