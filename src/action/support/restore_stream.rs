@@ -161,7 +161,6 @@ impl Feeder<'_> {
             return Err(Some("the file ends its transaction itself".to_owned()));
         }
         (self.context.note)(&begun.to_string()).map_err(Some)?;
-        crate::failpoint::hit("before the commit");
         send(writer, COMMIT).await?;
         Ok(Fed::Committing(begun))
     }
