@@ -60,7 +60,7 @@ pub(crate) fn patched(asked: &Asked<'_>, kind: &str, before: &Value) -> Result<V
             merge_patch(&mut object, &patch);
         }
         STRATEGIC if !asked.target.resource.custom => {
-            strategic_merge_patch(kind, &mut object, &read()?).map_err(refused)?
+            strategic_merge_patch(kind, &mut object, &read()?).map_err(refused)?;
         }
         _ => {
             // of custom kinds nobody knows which lists are merged
