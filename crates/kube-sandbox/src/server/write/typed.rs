@@ -45,6 +45,7 @@ pub(crate) fn check(resource: &Resource, value: &mut Value) -> Result<Vec<String
         "Lease" => again::<coordination::Lease>,
         "EndpointSlice" => again::<discovery::EndpointSlice>,
         "Ingress" => again::<networking::Ingress>,
+        "IngressClass" => again::<networking::IngressClass>,
         "NetworkPolicy" => again::<networking::NetworkPolicy>,
         "PodDisruptionBudget" => again::<policy::PodDisruptionBudget>,
         "ClusterRoleBinding" => again::<rbac::ClusterRoleBinding>,
