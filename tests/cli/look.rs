@@ -6,11 +6,15 @@ use serde_json::Value;
 
 /// The steps of a run in a world where a rollout is stuck: id, outcome, reason.
 fn run(steps: &str) -> Vec<(String, String, String)> {
+    run_in("petrosa/tabot-rollout-stuck", "petrosa-apps", steps)
+}
+
+fn run_in(scenario: &str, namespace: &str, steps: &str) -> Vec<(String, String, String)> {
     let place = Place::new();
     let file = place.write(
         "look.yaml",
         format!(
-            "runbook: v1\ntitle: T\nnamespace: petrosa-apps\nsandbox: petrosa/tabot-rollout-stuck\n\
+            "runbook: v1\ntitle: T\nnamespace: {namespace}\nsandbox: {scenario}\n\
                 steps:\n{steps}"
         ),
     );
@@ -85,7 +89,8 @@ fn what_a_cluster_does_not_have_is_an_error_and_never_empty() {
         ("describe: {target: deployment/nothing}", "not found"),
         ("changes: {target: deployment/nothing}", "deployment/nothing does not exist"),
     ] {
-        let steps = run(&format!("  - {{id: look, {step}}}\n"));
+        let steps =
+            run_in("plain/hpa-no-metrics", "default", &format!("  - {{id: look, {step}}}\n"));
         let [(_, outcome, reason)] = &steps[..] else { panic!("{steps:?}") };
         assert!(outcome == "error" && reason.contains(wanted), "{step}: {outcome}: {reason}");
     }

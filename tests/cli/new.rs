@@ -46,7 +46,9 @@ fn its_cases_exercise_all_of_it() {
     let place = Place::new();
     place.run(&["new", "shop/health"]);
     let said = place.run(&["test", "shop/health", "--coverage", "--mutate"]);
-    insta::assert_snapshot!(said.stdout.replace(|c: char| c.is_ascii_digit(), "0"));
+    // how long it took is another text on another machine
+    let (counted, _) = said.stdout.trim_end().rsplit_once("  ").unwrap();
+    insta::assert_snapshot!(counted.replace(|c: char| c.is_ascii_digit(), "0"));
 }
 
 #[test]

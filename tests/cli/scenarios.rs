@@ -102,6 +102,8 @@ fn the_screen_of_each_scenario() {
     gapfiller-ran
     healthy
     lease-held
+    mesh-allows
+    mesh-denied
     node-drain-pdb-blocked
     tabot-config-replicas-disagree
     tabot-latency
