@@ -101,6 +101,9 @@ impl Verb for Backup {
         program_fault(&self.command)?;
         plain_name("name", &self.name)?;
         plain_name("extension", self.extension())?;
+        if self.extension().split('.').any(|part| ["partial", "json"].contains(&part)) {
+            return Err("`extension` is that of what is no backup yet, or of a record".to_owned());
+        }
         if self.directory.is_empty() {
             return Err("the `directory` is empty".to_owned());
         }
@@ -280,7 +283,9 @@ impl Backup {
         };
         let (store, kept, keep) = (store.clone(), record.clone(), self.keep);
         let published = blocking(move || {
-            partial.publish(&kept).map(|()| keep.map(|keep| store.keep(keep)).transpose())
+            partial
+                .publish(&kept)
+                .map(|()| keep.map(|keep| store.keep(keep, &kept.file)).transpose())
         })
         .await;
         match published.map_err(|error| Failure::error(error.to_string()))? {

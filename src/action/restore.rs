@@ -98,8 +98,7 @@ impl Verb for Restore {
         if self.file.is_empty() {
             return Err("the `file` is empty".to_owned());
         }
-        let early = |word: &&String| matches!(word.as_str(), "-1" | "--single-transaction");
-        match self.command.iter().find(early) {
+        match self.command.iter().find(|word| is_single_transaction(word)) {
             Some(word) => Err(format!(
                 "`{word}` commits what psql has received when its input ends early: use \
                     `transaction: psql` instead"
@@ -305,9 +304,21 @@ impl Restore {
     }
 }
 
-/// It is certain that the database is as it was.
+/// Whether psql takes a word for `--single-transaction`: also shortened, and among other options of
+/// one letter (<https://www.postgresql.org/docs/current/app-psql.html>).
+fn is_single_transaction(word: &str) -> bool {
+    if let Some(long) = word.strip_prefix("--") {
+        return long.starts_with("single-t") && "single-transaction".starts_with(long);
+    }
+    let Some(letters) = word.strip_prefix('-') else { return false };
+    // what stands behind a letter that takes a value is its value
+    letters.chars().take_while(|letter| !"cdfFhLoOpPRTUv".contains(*letter)).any(|one| one == '1')
+}
+
+/// The database is as it was, as far as the statements of the file are concerned.
 fn rolled_back(why: &str, bytes: u64) -> Failure {
-    let text = "it was rolled back, and the database is unchanged";
+    let text = "it was rolled back, and the database is unchanged, unless the file itself commits or \
+        connects anew";
     not_executed(failed(format!("{why} (after {}); {text}", size(bytes))))
 }
 
@@ -317,4 +328,19 @@ fn failed(message: String) -> Failure {
 
 fn not_executed(failure: Failure) -> Failure {
     Failure { not_executed: true, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_single_transaction;
+
+    #[test]
+    fn every_way_to_ask_for_a_single_transaction_is_known() {
+        for word in ["-1", "-Xq1", "-q1X", "--single-transaction", "--single-t", "--single-trans"] {
+            assert!(is_single_transaction(word), "{word}");
+        }
+        for word in ["-X", "-p15432", "-Xp1", "-d1", "--single-line", "--single-step", "1", "-"] {
+            assert!(!is_single_transaction(word), "{word}");
+        }
+    }
 }

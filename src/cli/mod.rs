@@ -169,7 +169,8 @@ fn wants_document(words: &[String]) -> bool {
 
 /// Parses the command line and carries it out.
 pub fn main() -> Exit {
-    let words: Vec<String> = std::env::args().collect();
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -7,7 +7,7 @@ use crate::event::{
     Effect, Event, FailedProof, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome,
     Reason, Remedy,
 };
-use crate::expression::{Asks, Budget, Decided, Jq, Reference, decide, show};
+use crate::expression::{Asks, Budget, Decided, Jq, Reference, decide, show, unread};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -150,7 +150,11 @@ impl Run {
         let judged =
             |all: &[Jq]| any_of(all.iter().map(|one| self.judge_finding(&scope, one, so_far)));
         let is_listed = finding.for_each.is_some() && finding.when.is_empty();
-        let when = if is_listed { Conclusion::Concluded } else { judged(&finding.when) };
+        let when = match scope.item.as_deref().filter(|_| is_listed).map(unread_in) {
+            Some(Some(why)) => Conclusion::Open(why.into()),
+            Some(None) => Conclusion::Concluded,
+            None => judged(&finding.when),
+        };
         let conclusion = weighed(when, judged(&finding.not_when));
         (scope, conclusion)
     }
@@ -322,14 +326,20 @@ impl Run {
     }
 }
 
+/// What of an item of a list could not be read: a selection keeps what it could not judge, and
+/// nobody is accused for that.
+fn unread_in(item: &Value) -> Option<String> {
+    let is_unread = |value: &&Value| value["unread"] == true;
+    let fields = item.as_object().into_iter().flat_map(|fields| fields.values());
+    std::iter::once(item).chain(fields).find(is_unread).and_then(unread)
+}
+
 /// Why nothing is known of what a reference to a step asks for. What was read is known also where
 /// an expectation about it could not be judged.
 fn unjudged(scope: &Scope, reference: &Reference) -> Option<Reason> {
     let id = reference.name.as_deref()?;
     let Some(result) = scope.result(id) else { return Some(Reason::not_executed(id)) };
-    let was_read = matches!(result.outcome, Outcome::Error | Outcome::Unknown)
-        && !result.output.is_null()
-        && result.unread.is_none();
+    let was_read = result.only_open && !result.output.is_null() && result.unread.is_none();
     let is_known = result.outcome.is_judged() || (was_read && reference.asks == Asks::Output);
     (!is_known).then(|| result.leaves_open(id))
 }

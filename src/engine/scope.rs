@@ -24,6 +24,8 @@ pub(crate) struct StepResult {
     /// What could not be read of what the output is made from: such a step may fail or be unknown,
     /// and says nothing good.
     pub(crate) unread: Option<Arc<Reason>>,
+    /// The output is complete, and only what is expected of it could not be judged.
+    pub(crate) only_open: bool,
 }
 
 impl StepResult {
@@ -36,7 +38,7 @@ impl StepResult {
         inherited: Option<Reason>,
     ) -> Self {
         let unread = inherited.or_else(|| output.unread().map(Reason::from)).map(Arc::new);
-        Self { outcome, path: path.to_owned(), reason, output, unread }
+        Self { outcome, path: path.to_owned(), reason, output, unread, only_open: false }
     }
 
     /// `$steps.ID`.

@@ -5,7 +5,7 @@ use super::scope::{Blank, Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
 use crate::event::{
-    Effect, Event, Mode, Outcome, Reason, StepFinished, StepKind, StepMark, StepStarted,
+    Effect, Event, Mode, Outcome, Reason, StepFinished, StepKind, StepMark, StepStarted, Truth,
 };
 use crate::expression::{Budget, Data, Decided, Expectation, Jq, Reference, decide};
 use crate::journal;
@@ -361,10 +361,12 @@ impl Run {
             "step ends"
         );
         let recorded = ended.recorded.map_or_else(|| ended.output.clone(), Data::from);
-        scope.put(
-            &step.id,
-            StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited),
-        );
+        // the list of a loop and the output of a called runbook lack what was not looked at in them
+        let is_read = matches!(step.body, Body::Verb(_) | Body::Value(_)) && !is_loop(step, path);
+        let result = StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited);
+        let is_open = ended.expectations.iter().any(|one| one.outcome == Truth::Error);
+        let only_open = is_read && is_open && outcome == Outcome::Error;
+        scope.put(&step.id, StepResult { only_open, ..result });
         let effect = match &step.body {
             Body::Group(_) => Effect::Read,
             body => body.effect(),

@@ -291,3 +291,24 @@ fn a_finding_knows_what_a_step_has_read_also_where_its_expectation_could_not_be_
         document["not_ruled_out"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
     assert_eq!(open, ["open-end", "open-step", "nothing-read"]);
 }
+
+#[test]
+fn a_finding_accuses_nobody_for_what_could_not_be_read() {
+    let (document, _) = run(concat!(
+        "on_failure: continue\nsteps:\n",
+        "  - id: pods\n",
+        "    value: '[{pod: \"a\", code: 1}, {pod: \"b\", error: \"gone\", unread: true}]'\n",
+        "    expect: {all: .code == 0}\n",
+        "  - {id: each, for_each: [1, 2], value: '$item | error(\"cannot look\")'}\n",
+        "findings:\n",
+        "  - {id: one, for_each: '[$steps.pods.output[] | select(.code == 1)]', cause: '{{ item.pod }}'}\n",
+        "  - {id: none, for_each: '[$steps.pods.output[] | select(.code == 7)]', cause: c}\n",
+        "  - {id: part, for_each: '[$steps.pods.output[] | select(.code == 7) | {pod, code}]', cause: c}\n",
+        "  - {id: loop, for_each: '[$steps.each.output[] | .output[]?]', cause: c}\n",
+    ));
+    assert_eq!(findings(&document), ["one"], "{document:#}");
+    assert_eq!(document["findings"][0]["cause"], "a", "{document:#}");
+    let open: Vec<&Value> =
+        document["not_ruled_out"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+    assert_eq!(open, ["none", "part", "loop"], "{document:#}");
+}

@@ -114,7 +114,9 @@ impl Store {
             let file = self.directory.join(name.strip_suffix(RECORD)?);
             let record = record_of(&file).ok()??;
             let size = file.metadata().ok()?.len();
-            (record.name == self.name && record.bytes == size).then_some(record)
+            // a record that names another file says nothing of this one, nor of that
+            let is_own = file.file_name().is_some_and(|name| *name == *record.file);
+            (is_own && record.name == self.name && record.bytes == size).then_some(record)
         };
         let end = format!(".{}{RECORD}", self.extension);
         let mut all: Vec<_> = self.files(&end)?.iter().filter_map(whole).collect();
@@ -122,13 +124,16 @@ impl Store {
         Ok(all)
     }
 
-    /// Removes the oldest backups, until this many are left. The names of those that were removed.
+    /// Removes the oldest backups, until this many are left; never the one that was just made,
+    /// whatever the clock says. The names of those that were removed.
     ///
     /// # Errors
     /// When one cannot be removed.
-    pub(in crate::action) fn keep(&self, keep: usize) -> io::Result<Vec<String>> {
+    pub(in crate::action) fn keep(&self, keep: usize, made: &str) -> io::Result<Vec<String>> {
         let mut removed = Vec::new();
-        for record in self.backups()?.into_iter().skip(keep.max(1)) {
+        let mut others = self.backups()?;
+        others.retain(|record| record.file != made);
+        for record in others.into_iter().skip(keep.max(1) - 1) {
             let file = self.directory.join(&record.file);
             // without its name it is no backup any more
             std::fs::remove_file(&file)?;
@@ -343,8 +348,16 @@ mod tests {
         std::fs::write(place.path().join(db.file_name(at(1))), "cut").unwrap();
         std::fs::remove_file(place.path().join(db.file_name(at(1)))).unwrap();
         std::fs::write(place.path().join(db.file_name(at(1))), "x").unwrap();
-        assert_eq!(db.keep(1).unwrap(), [db.file_name(at(0))]);
-        assert_eq!(db.keep(0).unwrap(), [""; 0], "the last one stays");
+        // a record that names a file elsewhere removes none
+        let other = place.path().join("precious.sql");
+        std::fs::write(&other, "abc").unwrap();
+        let lies = BackupRecord { file: "precious.sql".to_owned(), ..record(&db, 4, 3) };
+        std::fs::write(place.path().join(db.file_name(at(4))), "abc").unwrap();
+        let lies = serde_json::to_string(&lies).unwrap();
+        std::fs::write(place.path().join(db.file_name(at(4)) + RECORD), lies).unwrap();
+        assert_eq!(db.keep(1, &db.file_name(at(2))).unwrap(), [db.file_name(at(0))]);
+        assert_eq!(db.keep(0, &db.file_name(at(2))).unwrap(), [""; 0], "the last one stays");
+        assert!(other.exists());
         let newest = |store: &Store| store.backups().unwrap().remove(0).file;
         assert_eq!(newest(&db), db.file_name(at(2)));
         assert_eq!(newest(&store("db-copy")), store("db-copy").file_name(at(0)));
