@@ -205,9 +205,13 @@ fn class_missing(view: &View<'_>, claim: &Value) -> Option<Cause> {
 /// What its provisioner says, or that it says nothing for long. A claim whose class waits for the
 /// first consumer is not asked for before that.
 fn not_provisioned(view: &View<'_>, claim: &Value) -> Option<Cause> {
-    let event = view.last_event(claim, |event| {
-        matches!(event.reason, "ProvisioningFailed" | "ExternalProvisioning" | "Provisioning")
-    })?;
+    let event = view
+        .last_event(claim, |event| {
+            let about = ["ProvisioningFailed", "ExternalProvisioning", "Provisioning"];
+            about.contains(&event.reason) || event.reason == "WaitForFirstConsumer"
+        })
+        // what failed before it began to wait is over
+        .filter(|event| event.reason != "WaitForFirstConsumer")?;
     let failed = view.last_event(claim, |event| event.reason == "ProvisioningFailed");
     let (event, hint) = match failed {
         Some(failed) => (failed, "check the provisioner of the storage class and its log"),

@@ -621,6 +621,16 @@ fn volume_rows() -> Vec<Row> {
             with(json!({}), "WaitForFirstConsumer"),
         ),
         (
+            "volume-provisioning-failed",
+            with(json!({}), "ProvisioningFailed"),
+            // what failed before it waits for its first consumer is over
+            [
+                with(json!({}), "WaitForFirstConsumer"),
+                vec![event("PersistentVolumeClaim", "data", "ProvisioningFailed", "2m", "words")],
+            ]
+            .concat(),
+        ),
+        (
             "volume-not-bound",
             with(json!({"spec": {"volumeName": "pv-1"}}), "FailedBinding"),
             with(json!({"spec": {"volumeName": "pv-1"}, "status": {"phase": "Bound"}}), "x"),
