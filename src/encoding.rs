@@ -1,4 +1,4 @@
-//! Bytes as text: each encoding once.
+//! Bytes, and how many they are, as text: each way once.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -29,6 +29,17 @@ pub(crate) fn percent_encode_set(text: &str, set: &'static AsciiSet) -> String {
 /// The bytes of a percent-encoded text; what is no escape stays as it is.
 pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
     percent_decode_str(text).collect()
+}
+
+/// A number of bytes for a person: `312 B`, `4.1 KiB`, `2.0 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let unit = (bytes.ilog2() / 10).min(4);
+    let tenths = (u128::from(bytes) * 10) >> (10 * unit);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit as usize - 1])
 }
 
 #[cfg(test)]

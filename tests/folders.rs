@@ -75,7 +75,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("notify", &["cluster", "state", "event"]),
     ("alert", &["plan", "document", "event", "encoding", "diagnostic"]),
-    ("report", &["rehearsal", "compare", "state", "secret", "expression", "event"]),
+    ("report", &["rehearsal", "compare", "state", "secret", "expression", "event", "encoding"]),
     (
         "engine",
         &[

@@ -3,9 +3,9 @@
 use super::backup::wrong;
 use super::support::backup_check::{Checked, check};
 use super::support::backup_format::BackupFormat;
-use super::support::byte_rate::size;
 use super::{Access, Context, Failure, Output, Reach, Verb, Wrong, shell_word};
 use crate::blocking::blocking;
+use crate::encoding::size;
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -3,7 +3,7 @@
 use super::exec::program_fault;
 use super::support::backup_check::{check, open};
 use super::support::backup_format::BackupFormat;
-use super::support::byte_rate::{rate, size};
+use super::support::byte_rate::rate;
 use super::support::kubectl_line;
 use super::support::one_pod::{Place, last_line, no_answer, one_pod};
 use super::support::psql_transaction::{Fate, Transaction};
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::blocking::blocking;
 use crate::cluster::CommandExit;
+use crate::encoding::size;
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! Text in columns. Pure.
 
+use crate::encoding::size;
 use crate::event::Saved;
 use serde_json::{Map, Value};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -18,17 +19,6 @@ pub fn duration(ms: u64) -> String {
             format!("{} h {:02} m", minutes / 60, minutes % 60)
         }
     }
-}
-
-/// A number of bytes for a person: `312 B`, `4.1 KiB`, `2.0 MiB`.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let unit = (bytes.ilog2() / 10).min(4);
-    let tenths = (u128::from(bytes) * 10) >> (10 * unit);
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit as usize - 1])
 }
 
 /// A saved file for a person: `logs/web.log (4.1 KiB)`.

@@ -224,6 +224,15 @@ impl RunState {
             .ok_or_else(|| format!("step `{path}` has no change {index}"))
     }
 
+    /// A change that was begun and has not ended; `what` happens to it.
+    fn begun(&mut self, path: &str, index: usize, what: &str) -> Result<&mut ChangeState, String> {
+        let change = self.change(path, index)?;
+        if !change.in_doubt() {
+            return Err(format!("change {index} of step `{path}` {what} without having begun"));
+        }
+        Ok(change)
+    }
+
     fn start_change(&mut self, at: Timestamp, started: &ChangeStarted) -> Result<(), String> {
         let change = self.change(&started.path, started.index)?;
         if change.is_made() {
@@ -239,37 +248,19 @@ impl RunState {
     }
 
     fn note_change(&mut self, noted: &ChangeNoted) -> Result<(), String> {
-        let change = self.change(&noted.path, noted.index)?;
-        if !change.in_doubt() {
-            return Err(format!(
-                "change {} of step `{}` is noted without having begun",
-                noted.index, noted.path
-            ));
-        }
+        let change = self.begun(&noted.path, noted.index, "is noted")?;
         change.note = Some(noted.note.clone());
         Ok(())
     }
 
     fn doubt_change(&mut self, doubted: &ChangeDoubted) -> Result<(), String> {
-        let change = self.change(&doubted.path, doubted.index)?;
-        if !change.in_doubt() {
-            return Err(format!(
-                "change {} of step `{}` is doubted without having begun",
-                doubted.index, doubted.path
-            ));
-        }
+        let change = self.begun(&doubted.path, doubted.index, "is doubted")?;
         change.doubt = Some(doubted.reason.clone());
         Ok(())
     }
 
     fn finish_change(&mut self, finished: &ChangeFinished) -> Result<(), String> {
-        let change = self.change(&finished.path, finished.index)?;
-        if !change.in_doubt() {
-            return Err(format!(
-                "change {} of step `{}` ended without having begun",
-                finished.index, finished.path
-            ));
-        }
+        let change = self.begun(&finished.path, finished.index, "ended")?;
         change.stage = ChangeStage::Finished(Box::new(finished.clone()));
         change.doubt = None;
         Ok(())

@@ -339,10 +339,7 @@ impl Store {
 
     /// Removes the objects of kinds that are no longer defined.
     fn remove_undefined(&mut self) {
-        let known = |key: &Key| {
-            let mut all = kinds::RESOURCES.iter().chain(self.custom.iter().copied());
-            all.any(|kind| kind.plural == key.plural)
-        };
+        let known = |key: &Key| kinds::all(&self.custom).any(|kind| kind.plural == key.plural);
         let lost: Vec<Key> = self.objects.keys().filter(|key| !known(key)).cloned().collect();
         for Key { plural, namespace, name } in lost {
             self.delete(plural, &namespace, &name);

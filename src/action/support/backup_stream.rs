@@ -6,12 +6,12 @@ use super::byte_rate::rate;
 use super::one_pod::Place;
 use crate::action::{Context, Failure};
 use crate::blocking::blocking;
-use crate::cluster::{self, CommandExit, Streamed};
+use crate::cluster::{self, Streamed};
 use crate::encoding::hex;
 use sha2::{Digest, Sha256};
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::Instant;
 
 /// As much is written at once, and as much again may wait.
@@ -37,23 +37,7 @@ pub(in crate::action) async fn stream(
     let begun = Instant::now();
     let (mut reader, mut writer) = tokio::io::duplex(CHUNK);
     let cluster = context.cluster()?;
-    let exec = async {
-        let streaming = cluster.exec_stream(
-            &place.namespace,
-            &place.pod,
-            place.container.as_deref(),
-            command,
-            None::<tokio::io::Empty>,
-            &mut writer,
-            context.remaining(),
-        );
-        let done = tokio::select! {
-            done = streaming => done,
-            why = place.gone(context) => Ok(cut(why)),
-        };
-        drop(writer.shutdown().await);
-        done
-    };
+    let exec = place.stream((context, cluster), command, None::<tokio::io::Empty>, &mut writer);
     let storing = async {
         let writing = Writing::new(partial, expected);
         let stored = store_all(&mut reader, writing, expected, context, begun).await;
@@ -162,9 +146,4 @@ async fn store_all(
 /// Reads what is left, and forgets it.
 async fn drain(reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) {
     while let Ok(1..) = reader.read(buffer).await {}
-}
-
-/// The end of a stream whose container is gone.
-fn cut(why: String) -> Streamed {
-    Streamed { bytes: 0, stderr: Vec::new(), exit: CommandExit::Unknown(why) }
 }

@@ -1,5 +1,6 @@
-//! Bytes and how fast they come, for a person.
+//! How fast bytes come, for a person.
 
+use crate::encoding::size;
 use std::time::Duration;
 
 /// `12.3 MiB, 4.1 MiB/s`
@@ -14,17 +15,6 @@ pub(in crate::action) fn rate(bytes: u64, elapsed: Duration) -> String {
 /// Bytes in a second; none where no time has passed.
 pub(in crate::action) fn per_second(bytes: u64, millis: u64) -> Option<u64> {
     (u128::from(bytes) * 1000).checked_div(millis.into()).and_then(|rate| u64::try_from(rate).ok())
-}
-
-/// `312 B`, `4.1 KiB`, `2.0 MiB`
-pub(in crate::action) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let unit = (bytes.ilog2() / 10).min(4);
-    let tenths = (u128::from(bytes) * 10) >> (10 * unit);
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit as usize - 1])
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use super::fan_out::pods_of;
 use crate::action::{Context, Failure, FailureKind, Pods, Target};
-use crate::cluster::{CommandExit, ErrorKind, builtin};
+use crate::cluster::{self, Cluster, CommandExit, ErrorKind, Streamed, builtin};
 use crate::diagnosis::pod;
 use serde_json::Value;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 /// How often it is looked whether a pod is still there.
 const LOOK: Duration = Duration::from_secs(3);
@@ -27,6 +28,34 @@ struct Identity {
 }
 
 impl Place {
+    /// Runs a command there, of which nothing is known once the container is gone. What it prints
+    /// ends with it.
+    pub(in crate::action) async fn stream<R, W>(
+        &self,
+        (context, cluster): (&Context, &Cluster),
+        command: &[String],
+        input: Option<R>,
+        output: &mut W,
+    ) -> Result<Streamed, cluster::Error>
+    where
+        R: AsyncRead + Unpin + Send,
+        W: AsyncWrite + Unpin + Send,
+    {
+        let (pod, container) = (self.pod.as_str(), self.container.as_deref());
+        let left = context.remaining();
+        let streaming =
+            cluster.exec_stream(&self.namespace, pod, container, command, input, output, left);
+        let done = tokio::select! {
+            done = streaming => done,
+            why = self.gone(context) => {
+                let exit = CommandExit::Unknown(why);
+                Ok(Streamed { bytes: 0, stderr: Vec::new(), exit })
+            }
+        };
+        drop(output.shutdown().await);
+        done
+    }
+
     /// Waits until the container is gone, and says how. An API server does not end the stream of a
     /// command whose pod was deleted while it was writing to it.
     pub(in crate::action) async fn gone(&self, context: &Context) -> String {

@@ -6,7 +6,7 @@ use super::one_pod::Place;
 use super::psql_transaction::{AFTER_FILE, BEGIN, COMMIT, IDENTIFY, Transaction};
 use crate::action::{Context, Failure};
 use crate::blocking::blocking;
-use crate::cluster::{self, CommandExit};
+use crate::cluster::CommandExit;
 use crate::encoding::hex;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -61,26 +61,7 @@ pub(in crate::action) async fn stream(
     let (input, mut writer) = tokio::io::duplex(CHUNK);
     let (mut answers, mut printer) = tokio::io::duplex(CHUNK);
     let (tell, identities) = watch::channel(Vec::new());
-    let exec = async {
-        let streaming = client.exec_stream(
-            &place.namespace,
-            &place.pod,
-            place.container.as_deref(),
-            command,
-            Some(input),
-            &mut printer,
-            context.remaining(),
-        );
-        let done = tokio::select! {
-            done = streaming => done,
-            why = place.gone(context) => {
-                let exit = CommandExit::Unknown(why);
-                Ok(cluster::Streamed { bytes: 0, stderr: Vec::new(), exit })
-            }
-        };
-        drop(printer.shutdown().await);
-        done
-    };
+    let exec = place.stream((context, client), command, Some(input), &mut printer);
     let listening = async move {
         listen(&mut answers, &tell).await;
         // nobody is told anything any more

@@ -13,12 +13,16 @@ const STRING: &str = "(\u{1}[0-9]+\u{1})";
 /// Names of other tools for the parameters.
 const INPUTS: &str = r"(?:inputs|vars|parameters|values|Values|env|workflow\.parameters)";
 
-/// Rows of conditions: what is found, what stands there instead, and what is said of it.
-static CONDITIONS: LazyLock<Vec<(Regex, &str, &str)>> = LazyLock::new(|| {
-    let row = |found: &str, instead, says| {
-        let found = found.replace("<path>", PATH).replace("<string>", STRING);
-        Regex::new(&found.replace("<inputs>", INPUTS)).ok().map(|found| (found, instead, says))
-    };
+/// What is found, what stands there instead, and what is said of it.
+type Row = (Regex, &'static str, &'static str);
+
+fn row(found: &str, instead: &'static str, says: &'static str) -> Option<Row> {
+    let found = found.replace("<path>", PATH).replace("<string>", STRING);
+    Regex::new(&found.replace("<inputs>", INPUTS)).ok().map(|found| (found, instead, says))
+}
+
+/// Rows of conditions.
+static CONDITIONS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let template = "a condition is jq and no template: a parameter is `$params.NAME`";
     [
         row(r"\$?\{\{-?\s*(.*?)\s*-?\}\}", "$1", template),
@@ -213,10 +217,7 @@ pub(in crate::document) fn is_length(text: &str) -> bool {
 }
 
 /// Rows of texts with templates.
-static TEMPLATES: LazyLock<Vec<(Regex, &str, &str)>> = LazyLock::new(|| {
-    let row = |found: &str, instead, says| {
-        Regex::new(&found.replace("<inputs>", INPUTS)).ok().map(|found| (found, instead, says))
-    };
+static TEMPLATES: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let name = "a parameter is `{{ params.NAME }}`";
     [
         row(r"\$\{\{", "{{", "a template is `{{ … }}`, without `$`"),

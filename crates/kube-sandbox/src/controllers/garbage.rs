@@ -10,15 +10,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::pods::{all, deleting, terminate};
-use crate::kinds::RESOURCES;
+use crate::kinds;
 use crate::object;
 use crate::store::Store;
 
 /// Removes what is to go.
 pub(crate) fn collect_garbage(store: &mut Store, now: Timestamp) {
-    let kinds = RESOURCES.iter().chain(store.custom().iter().copied());
     let everything: Vec<Arc<Value>> =
-        kinds.flat_map(|resource| all(store, resource.plural)).collect();
+        kinds::all(store.custom()).flat_map(|resource| all(store, resource.plural)).collect();
     let live: BTreeSet<&str> =
         everything.iter().filter_map(|object| object["metadata"]["uid"].as_str()).collect();
     let going: BTreeSet<&str> = everything

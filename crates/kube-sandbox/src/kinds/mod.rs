@@ -275,6 +275,13 @@ pub(crate) fn beneath(kind: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// Every kind of a cluster that has these besides those that are always there.
+pub(crate) fn all<'a>(
+    custom: &'a [&'static Resource],
+) -> impl Iterator<Item = &'static Resource> + 'a {
+    RESOURCES.iter().chain(custom.iter().copied())
+}
+
 /// Finds a kind by its path, among those that are always there and those of the cluster.
 pub(crate) fn by_path(
     custom: &[&'static Resource],
@@ -282,7 +289,7 @@ pub(crate) fn by_path(
     version: &str,
     plural: &str,
 ) -> Option<&'static Resource> {
-    RESOURCES.iter().chain(custom.iter().copied()).find(|resource| {
+    all(custom).find(|resource| {
         resource.group == group && resource.version == version && resource.plural == plural
     })
 }
@@ -309,9 +316,7 @@ pub(crate) fn among(custom: &[&'static Resource], object: &Value) -> Option<&'st
 
 /// The groups in order of discovery, without the core.
 pub(crate) fn groups(custom: &[&'static Resource]) -> Vec<(&'static str, &'static str)> {
-    let stored = RESOURCES
-        .iter()
-        .chain(custom.iter().copied())
+    let stored = all(custom)
         .filter(|resource| !resource.group.is_empty())
         .map(|resource| (resource.group, resource.version));
     let mut groups: Vec<_> =

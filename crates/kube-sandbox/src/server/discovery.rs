@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, header};
 use serde_json::{Value, json};
 
 use super::status::{Status, json_response};
-use crate::kinds::{RESOURCES, REVIEWS, Resource, VERBS, beneath, groups};
+use crate::kinds::{REVIEWS, Resource, VERBS, all, beneath, groups};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -76,7 +76,7 @@ fn of_group<'a>(
     custom: &'a [&'static Resource],
     group: &'a str,
 ) -> impl Iterator<Item = &'static Resource> + 'a {
-    RESOURCES.iter().chain(custom.iter().copied()).filter(move |resource| resource.group == group)
+    all(custom).filter(move |resource| resource.group == group)
 }
 
 fn group(custom: &[&'static Resource], name: &str, version: &str) -> Value {

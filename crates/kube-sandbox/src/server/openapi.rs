@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::status::{Status, json_response};
-use crate::kinds::{RESOURCES, Resource};
+use crate::kinds::{Resource, all};
 
 /// Answers `/openapi/v3` and what is beneath it.
 pub(crate) fn answer(custom: &[&'static Resource], path: &str) -> Result<Response, Status> {
@@ -28,7 +28,7 @@ fn place(resource: &Resource) -> String {
 }
 
 fn index(custom: &[&'static Resource]) -> Value {
-    let places = RESOURCES.iter().chain(custom.iter().copied()).map(place);
+    let places = all(custom).map(place);
     let paths: Map<String, Value> = places
         .map(|place| (place.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{place}")})))
         .collect();
@@ -43,8 +43,7 @@ fn document(custom: &[&'static Resource], wanted: &str) -> Option<Value> {
     let parameters: Vec<Value> =
         ["dryRun", "fieldManager", "fieldValidation", "force"].into_iter().map(parameter).collect();
     let mut paths = Map::new();
-    let kinds = RESOURCES.iter().chain(custom.iter().copied());
-    for resource in kinds.filter(|resource| place(resource) == wanted) {
+    for resource in all(custom).filter(|resource| place(resource) == wanted) {
         let namespace = if resource.namespaced { "namespaces/{namespace}/" } else { "" };
         let kind =
             json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
