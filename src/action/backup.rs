@@ -2,7 +2,7 @@
 
 use super::exec::program_fault;
 use super::support::backup_format::{BackupFormat, Expected, Problem};
-use super::support::backup_store::{BackupRecord, Found, Partial, Store};
+use super::support::backup_store::{BackupRecord, Found, Origin, Partial, Store};
 use super::support::backup_stream::{Writing, stream};
 use super::support::byte_rate::{per_second, rate};
 use super::support::kubectl_line;
@@ -34,7 +34,7 @@ const MADE: &str = "made";
 /// `….partial`; it gets its name when the command has ended with exit code 0, the stream has ended
 /// with a status, the content begins and ends as `format`, `begins` and `ends` say (of `rdb`, the
 /// checksum is computed), its size is at least `min_bytes` and `min_ratio` of that of the last
-/// backup of that name in the directory, and everything is on the disk. Otherwise no file is left,
+/// backup of that name and of the same namespace of the same cluster in the directory, and everything is on the disk. Otherwise no file is left,
 /// and the step fails; a backup that exists is never overwritten. What a killed run leaves
 /// (`….partial`), the next one removes and lists in `cleaned`.
 ///
@@ -71,8 +71,8 @@ pub struct Backup {
     pub min_bytes: u64,
     /// The least size, as a part of that of the last backup: `0.5`.
     pub min_ratio: Option<f64>,
-    /// How many backups of this name are kept; all by default. Older ones are removed after a new
-    /// one was made, and listed in `removed`.
+    /// How many backups of this name, namespace and cluster are kept; all by default. Older ones are
+    /// removed after a new one was made, and listed in `removed`.
     pub keep: Option<usize>,
 }
 
@@ -146,7 +146,9 @@ impl Verb for Backup {
         // what is computed was not known when the runbook was checked
         self.check().map_err(Failure::error)?;
         let place = one_pod(context, &self.target, self.container.as_deref()).await?;
-        let store = self.store(context);
+        let cluster = context.cluster()?.identify().await?.cluster_uid;
+        let origin = Origin { cluster, namespace: place.namespace.clone() };
+        let store = self.store(context, origin);
         let (opening, now) = (store.clone(), context.now);
         let opened = blocking(move || opening.begin(now)).await;
         let (partial, found) = match opened.map_err(|error| Failure::error(error.to_string()))? {
@@ -182,8 +184,9 @@ impl Backup {
         Expected { format: self.format, begins, ends }
     }
 
-    fn store(&self, context: &Context) -> Store {
+    fn store(&self, context: &Context, origin: Origin) -> Store {
         Store {
+            origin,
             directory: context.local_path(&self.directory),
             name: self.name.clone(),
             extension: self.extension().to_owned(),
@@ -278,7 +281,8 @@ impl Backup {
             format: self.format,
             created: context.now,
             run: context.run.to_string(),
-            namespace: made.place.namespace.clone(),
+            cluster: store.origin.cluster.clone(),
+            namespace: store.origin.namespace.clone(),
             pod: made.place.pod.clone(),
             container: made.place.container.clone(),
         };

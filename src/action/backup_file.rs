@@ -3,6 +3,7 @@
 use super::backup::wrong;
 use super::support::backup_check::{Checked, check};
 use super::support::backup_format::BackupFormat;
+use super::support::backup_store::Origin;
 use super::{Access, Context, Failure, Output, Reach, Verb, Wrong, shell_word};
 use crate::blocking::blocking;
 use crate::encoding::size;
@@ -13,10 +14,11 @@ use serde_json::{Value, json};
 
 /// Verifies a backup on this machine, as `restore` does before it begins: its SHA-256 is the one in
 /// its record (the file `….json` that `backup` writes beside it) or `sha256`, and its content begins
-/// and ends as its format does. The output is `{file, exists, bytes, sha256, format, created, name,
-/// pod, result, reason}`. `result` is `valid`, or `missing`, `unread`, `no_record`, `digest`,
-/// `wrong_format` or `truncated`; the step then fails, and `reason` says more. Example: `backup_file: {file:
-/// backups/shop-20260101T020000Z.sql}`.
+/// and ends as its format does. With `of`, it must be a backup of that namespace of the cluster of the
+/// run: its record says so. The output is `{file, exists, bytes, sha256, format, created, name,
+/// cluster, namespace, pod, result, reason}`. `result` is `valid`, or `missing`, `unread`,
+/// `no_record`, `digest`, `wrong_format`, `truncated` or `elsewhere`; the step then fails, and `reason`
+/// says more. Example: `backup_file: {file: backups/shop-20260101T020000Z.sql, of: shop}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackupFile {
@@ -26,6 +28,9 @@ pub struct BackupFile {
     pub sha256: Option<String>,
     /// Format; defaults to the one in its record.
     pub format: Option<BackupFormat>,
+    /// Namespace of the cluster of the run that it must be a backup of; any by default. A file
+    /// without a record is taken for what its `sha256` says.
+    pub of: Option<String>,
 }
 
 impl Verb for BackupFile {
@@ -34,7 +39,7 @@ impl Verb for BackupFile {
     }
 
     fn reach(&self) -> Reach {
-        Reach::File
+        if self.of.is_some() { Reach::Cluster } else { Reach::File }
     }
 
     fn needs_deadline(&self) -> bool {
@@ -62,7 +67,11 @@ impl Verb for BackupFile {
         let (path, sha256, format) =
             (context.local_path(&self.file), self.sha256.clone(), self.format);
         let checked = blocking(move || check(&path, sha256.as_deref(), format)).await;
-        let checked = checked.map_err(|error| Failure::error(error.to_string()))?;
+        let mut checked = checked.map_err(|error| Failure::error(error.to_string()))?;
+        if let Some(namespace) = &self.of {
+            let cluster = context.cluster()?.identify().await?.cluster_uid;
+            checked.must_be_of(&Origin { cluster, namespace: namespace.clone() });
+        }
         let summary = match checked.problem {
             Some(_) => String::new(),
             None => format!("{}, SHA-256 {}", size(checked.bytes), checked.sha256),
@@ -82,6 +91,8 @@ fn value(file: &str, checked: &Checked) -> Value {
         "format": checked.format,
         "created": record.map(|record| record.created.to_string()),
         "name": record.map(|record| &record.name),
+        "cluster": record.and_then(|record| record.cluster.as_ref()),
+        "namespace": record.map(|record| &record.namespace),
         "pod": record.map(|record| &record.pod),
         "result": problem.map_or("valid", |problem| problem.id),
         "reason": problem.map(|problem| format!("{file} {}", problem.text)),

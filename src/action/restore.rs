@@ -6,7 +6,7 @@ use super::support::backup_format::BackupFormat;
 use super::support::byte_rate::rate;
 use super::support::kubectl_line;
 use super::support::one_pod::{Place, last_line, no_answer, one_pod};
-use super::support::psql_transaction::{Fate, Transaction};
+use super::support::psql_transaction::{Fate, Noted, Transaction};
 use super::support::restore_stream::{Fed, Streamed, stream};
 use super::support::tool::exec_permissions;
 use super::support::wrong;
@@ -32,6 +32,8 @@ const ASKING: Duration = Duration::from_secs(20);
 /// server is asked.
 const ENDING: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
+/// What the server says of a transaction to which no `COMMIT` was sent.
+const IN_PART: &str = "the file ended its transaction itself: it is restored in part";
 
 /// Restores a backup: streams a file of this machine to the standard input of a command in a
 /// container, in constant memory. The command runs in exactly one pod, without a TTY and without a
@@ -40,14 +42,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// With `transaction: psql`, the command is a `psql` that reads from its standard input, and the
 /// restore is one transaction, of which it is known afterwards whether it took place. The verb sends
-/// `\set ON_ERROR_STOP on`, `BEGIN`, and asks for the identity of the transaction; then the file;
-/// when all of it was executed, it records the identity, and only then sends `COMMIT`. At the first
+/// `\set ON_ERROR_STOP on`, `BEGIN`, asks for the identity of the transaction and records it; then
+/// the file; when all of it was executed, it records that, and only then sends `COMMIT`. At the first
 /// error, and if the file, the connection, the pod or the program ends early, everything is rolled
 /// back. (`psql --single-transaction` commits what it has received when its input ends early, and is
-/// refused.) If the response to the `COMMIT` is lost, or after a crash, the server is asked what
-/// became of the transaction: it is never sent twice. Needs PostgreSQL 10. A file that ends its
-/// transaction itself is not committed. Without `transaction`, an interrupted restore is in doubt: a
-/// person must decide.
+/// refused.) However it ends, and after a crash, the server is asked what became of the transaction:
+/// it is never sent twice. Needs PostgreSQL 10. A file with `\connect` (`pg_dump --create`) is rolled
+/// back; one that ends its transaction itself is restored in part, and a person must decide. Without
+/// `transaction`, an interrupted restore is in doubt, too.
 ///
 /// The output is `{pod, container, file, bytes, sha256, seconds, exit_code, stderr, transaction,
 /// committed}`. The step fails if the command ends with an exit code other than 0. Example:
@@ -99,13 +101,18 @@ impl Verb for Restore {
         if self.file.is_empty() {
             return Err("the `file` is empty".to_owned());
         }
-        match self.command.iter().find(|word| is_single_transaction(word)) {
-            Some(word) => Err(format!(
+        if let Some(word) = self.command.iter().find(|word| is_single_transaction(word)) {
+            return Err(format!(
                 "`{word}` commits what psql has received when its input ends early: use \
                     `transaction: psql` instead"
-            )),
-            None => Ok(()),
+            ));
         }
+        if self.transaction.is_none() && goes_on_after_errors(&self.command) {
+            return Err("psql goes on after an error, and its exit code is 0: add `transaction: \
+                    psql`, or the argument `--set=ON_ERROR_STOP=on`"
+                .to_owned());
+        }
+        Ok(())
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
@@ -145,18 +152,22 @@ impl Verb for Restore {
         if self.transaction.is_none() {
             return Settled::CannotTell("its effect cannot be observed".to_owned());
         }
-        // it is recorded before the end of the transaction is sent
+        // it is recorded before the file is sent
         let Some(note) = note else {
-            return Settled::NotDone("no COMMIT was sent: it was rolled back".to_owned());
+            return Settled::NotDone("nothing of the file was sent".to_owned());
         };
-        let Some(transaction) = Transaction::parse(note) else {
+        let Some(noted) = Noted::parse(note) else {
             return Settled::CannotTell("the record does not name its transaction".to_owned());
         };
+        let (Noted::Begun(transaction) | Noted::Committing(transaction)) = noted;
         let place = match one_pod(context, &self.target, self.container.as_deref()).await {
             Ok(place) => place,
             Err(failure) => return Settled::CannotTell(failure.message),
         };
         match self.fate(context, &place, transaction).await {
+            Fate::Committed if noted == Noted::Begun(transaction) => {
+                Settled::CannotTell(IN_PART.to_owned())
+            }
             Fate::Committed => {
                 let output = json!({"file": self.file, "pod": place.pod, "exit_code": 0,
                     "transaction": note, "committed": true});
@@ -232,14 +243,18 @@ impl Restore {
             (Fed::All, CommandExit::Code(_)) => return Ok(output(None)),
             (Fed::Committing(one), CommandExit::Code(0)) => return Ok(output(Some(one))),
             (Fed::Committing(one), _) => one,
-            // no COMMIT was sent
-            (Fed::Stopped(stopped), _) if self.transaction.is_some() => {
-                return Err(rolled_back(&stopped.unwrap_or(why), bytes));
+            (Fed::Stopped { why: stopped, begun: Some(begun) }, _) => {
+                let why = stopped.unwrap_or(why);
+                return Err(self.stopped(context, &place, begun, &why, bytes).await);
+            }
+            // nothing of the file was sent
+            (Fed::Stopped { why: stopped, .. }, _) if self.transaction.is_some() => {
+                return Err(not_executed(failed(stopped.unwrap_or(why))));
             }
             (_, CommandExit::NotStarted(_)) => return Err(not_executed(failed(why))),
             // it has refused the rest
-            (Fed::Stopped(None), CommandExit::Code(1..)) => return Ok(output(None)),
-            (Fed::Stopped(stopped), _) => {
+            (Fed::Stopped { why: None, .. }, CommandExit::Code(1..)) => return Ok(output(None)),
+            (Fed::Stopped { why: stopped, .. }, _) => {
                 let why = stopped.unwrap_or(why);
                 return Err(Failure::error(format!("{why}; it may be restored in part")));
             }
@@ -252,6 +267,25 @@ impl Restore {
                 Err(Failure::error(format!("{why}; the transaction is still in progress")))
             }
             Fate::Unknown(unknown) => Err(Failure::error(format!("{why}; {unknown}"))),
+        }
+    }
+
+    /// What it means that no `COMMIT` was sent: nothing, unless the file has sent one.
+    async fn stopped(
+        &self,
+        context: &Context,
+        place: &Place,
+        begun: Transaction,
+        why: &str,
+        bytes: u64,
+    ) -> Failure {
+        match self.fate(context, place, begun).await {
+            Fate::RolledBack => rolled_back(why, bytes),
+            Fate::Committed => Failure::error(format!("{why}; {IN_PART}")),
+            Fate::InProgress => {
+                Failure::error(format!("{why}; the transaction is still in progress"))
+            }
+            Fate::Unknown(unknown) => Failure::error(format!("{why}; {unknown}")),
         }
     }
 
@@ -316,11 +350,17 @@ fn is_single_transaction(word: &str) -> bool {
     letters.chars().take_while(|letter| !"cdfFhLoOpPRTUv".contains(*letter)).any(|one| one == '1')
 }
 
-/// The database is as it was, as far as the statements of the file are concerned.
+/// The database is as it was.
 fn rolled_back(why: &str, bytes: u64) -> Failure {
-    let text = "it was rolled back, and the database is unchanged, unless the file itself commits or \
-        connects anew";
+    let text = "it was rolled back, and the database is unchanged";
     not_executed(failed(format!("{why} (after {}); {text}", size(bytes))))
+}
+
+/// Whether a command without a transaction hides its errors
+/// (<https://www.postgresql.org/docs/current/app-psql.html>, `ON_ERROR_STOP`).
+fn goes_on_after_errors(command: &[String]) -> bool {
+    let is_psql = command.first().is_some_and(|word| word.rsplit('/').next() == Some("psql"));
+    is_psql && !command.iter().any(|word| word.contains("ON_ERROR_STOP"))
 }
 
 fn failed(message: String) -> Failure {

@@ -10,7 +10,7 @@ use super::{EngineError, Run};
 use crate::action::{Action, Context, Output, Settled};
 use crate::document::Step;
 use crate::event::{
-    ChangeFinished, ChangeNoted, ChangeResult, ChangeStarted, ChangesPlanned, Event,
+    ChangeDoubted, ChangeFinished, ChangeNoted, ChangeResult, ChangeStarted, ChangesPlanned, Event,
     ObjectReference, Outcome, PlannedChange, Reason, StepMark,
 };
 use crate::state::{ChangeStage, ChangeState};
@@ -213,6 +213,12 @@ impl Run {
             }
             Err(failure) => {
                 (context.progress)(&failure.message);
+                let (path, reason) = (path.to_owned(), failure.message);
+                self.recorder.record(Event::ChangeDoubted(ChangeDoubted {
+                    path,
+                    index,
+                    reason,
+                }))?;
                 Ok(End::InDoubt)
             }
         }

@@ -1,7 +1,7 @@
 //! Whether a file is the backup that its record says it is.
 
 use super::backup_format::{BackupFormat, Edges, Expected, Problem};
-use super::backup_store::{BackupRecord, record_of};
+use super::backup_store::{BackupRecord, Origin, record_of};
 use crate::encoding::hex;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
@@ -82,6 +82,22 @@ pub(in crate::action) fn check(
 }
 
 impl Checked {
+    /// A good backup from elsewhere is a problem, too. A record that does not know its cluster (of an
+    /// earlier version, or because it could not be read) says only of which namespace it is.
+    pub(in crate::action) fn must_be_of(&mut self, origin: &Origin) {
+        let Some(record) = self.record.as_ref().filter(|_| self.problem.is_none()) else { return };
+        if record.namespace != origin.namespace {
+            let (has, wants) = (&record.namespace, &origin.namespace);
+            let text = format!("is a backup of namespace {has}, not of {wants}");
+            self.problem = Some(Problem::new("elsewhere", text));
+        } else if let (Some(has), Some(wants)) = (&record.cluster, &origin.cluster)
+            && has != wants
+        {
+            let text = format!("is a backup of another cluster ({has}, this one is {wants})");
+            self.problem = Some(Problem::new("elsewhere", text));
+        }
+    }
+
     /// Where it differs from what it must be.
     fn differs(&self, record: Option<&BackupRecord>, sha256: Option<&str>) -> Option<Problem> {
         let wrong = |says: &str, digest: &str, bytes: Option<u64>| {
@@ -119,6 +135,7 @@ mod tests {
             directory: place.path().to_owned(),
             name: "db".to_owned(),
             extension: "sql".to_owned(),
+            origin: Origin::default(),
         };
         let text = "--\n-- PostgreSQL database dump\n--\n\n-- PostgreSQL database dump complete\n";
         let now = jiff::Timestamp::from_second(1_796_000_000).unwrap();
@@ -134,6 +151,7 @@ mod tests {
             format: Some(BackupFormat::PgDump),
             created: now,
             run: "01RUN".to_owned(),
+            cluster: Some("c1".to_owned()),
             namespace: "n".to_owned(),
             pod: "p".to_owned(),
             container: None,
@@ -145,6 +163,20 @@ mod tests {
         assert_eq!(id(&file, None), None);
         assert_eq!(id(&file, Some(&sha256.to_uppercase())), None);
         assert_eq!(id(&file, Some("00")), Some("digest"));
+        let of = |namespace: &str, cluster: Option<&str>| {
+            let mut checked = check(&file, None, None);
+            let cluster = cluster.map(str::to_owned);
+            checked.must_be_of(&Origin { cluster, namespace: namespace.to_owned() });
+            checked.problem.map(|problem| problem.text)
+        };
+        assert_eq!(of("n", Some("c1")), None);
+        // a cluster whose identity cannot be read may be this one
+        assert_eq!(of("n", None), None);
+        assert_eq!(
+            of("n", Some("c2")).unwrap(),
+            "is a backup of another cluster (c1, this one is c2)"
+        );
+        assert_eq!(of("m", Some("c1")).unwrap(), "is a backup of namespace n, not of m");
         std::fs::write(&file, text.replace("complete", "c0mplete")).unwrap();
         assert_eq!(id(&file, None), Some("digest"));
         // a record that agrees does not make it complete

@@ -11,11 +11,14 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 /// The version of the record.
 const SCHEMA: &str = "runbook.backup/v1";
 const PARTIAL: &str = ".partial";
 const RECORD: &str = ".json";
+/// The disk is told to store what has come each time that it is this much, in bytes.
+const SYNC: usize = 16 * 1024 * 1024;
 /// A record is no larger.
 const MOST_RECORD: u64 = 64 * 1024;
 
@@ -34,6 +37,9 @@ pub(in crate::action) struct BackupRecord {
     pub(in crate::action) created: Timestamp,
     /// The run that made it.
     pub(in crate::action) run: String,
+    /// The cluster: the UID of its namespace `kube-system`, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::action) cluster: Option<String>,
     pub(in crate::action) namespace: String,
     pub(in crate::action) pod: String,
     pub(in crate::action) container: Option<String>,
@@ -65,12 +71,29 @@ pub(in crate::action) fn record_of(file: &Path) -> Result<Option<BackupRecord>, 
     }
 }
 
-/// Backups of one name in a folder.
+/// From where a backup is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::action) struct Origin {
+    /// The UID of the namespace `kube-system`; none if it cannot be read.
+    pub(in crate::action) cluster: Option<String>,
+    pub(in crate::action) namespace: String,
+}
+
+impl BackupRecord {
+    /// Whether it is from there.
+    pub(in crate::action) fn is_of(&self, origin: &Origin) -> bool {
+        self.cluster == origin.cluster && self.namespace == origin.namespace
+    }
+}
+
+/// Backups of one name in a folder, from one place.
 #[derive(Clone, Debug)]
 pub(in crate::action) struct Store {
     pub(in crate::action) directory: PathBuf,
     pub(in crate::action) name: String,
     pub(in crate::action) extension: String,
+    /// Those of other namespaces and clusters are neither compared nor removed.
+    pub(in crate::action) origin: Origin,
 }
 
 /// What was there before a backup was begun.
@@ -116,7 +139,8 @@ impl Store {
             let size = file.metadata().ok()?.len();
             // a record that names another file says nothing of this one, nor of that
             let is_own = file.file_name().is_some_and(|name| *name == *record.file);
-            (is_own && record.name == self.name && record.bytes == size).then_some(record)
+            let is_one = is_own && record.name == self.name && record.is_of(&self.origin);
+            (is_one && record.bytes == size).then_some(record)
         };
         let end = format!(".{}{RECORD}", self.extension);
         let mut all: Vec<_> = self.files(&end)?.iter().filter_map(whole).collect();
@@ -196,13 +220,17 @@ pub(in crate::action) struct Partial {
     /// What it becomes.
     path: PathBuf,
     partial: PathBuf,
+    /// Bytes that nobody has told the disk to store yet.
+    unsynced: usize,
+    /// Stores what came, while more comes: at the end little is left to wait for.
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Partial {
     fn open(path: PathBuf) -> io::Result<Self> {
         let partial = with_end(&path, PARTIAL);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
-        let opened = Self { file, path, partial };
+        let opened = Self { file, path, partial, unsynced: 0, syncing: None };
         // a file system without locks has none to look for either
         drop(opened.file.try_lock());
         // another process may have taken it for left behind before it was locked
@@ -213,14 +241,29 @@ impl Partial {
     }
 
     pub(in crate::action) fn write(&mut self, data: &[u8]) -> io::Result<()> {
-        self.file.write_all(data)
+        self.file.write_all(data)?;
+        self.unsynced += data.len();
+        if self.unsynced >= SYNC && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.synced()?;
+            let file = self.file.try_clone()?;
+            self.syncing = Some(std::thread::spawn(move || file.sync_data()));
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+
+    /// Waits for what the disk was told to store. The system tells each error only once.
+    fn synced(&mut self) -> io::Result<()> {
+        let done = self.syncing.take().map(JoinHandle::join);
+        done.unwrap_or(Ok(Ok(()))).unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
     }
 
     /// Makes a backup of it: from here on it has its name.
     ///
     /// # Errors
     /// When it is not on the disk, or the backup exists.
-    pub(in crate::action) fn publish(self, record: &BackupRecord) -> io::Result<()> {
+    pub(in crate::action) fn publish(mut self, record: &BackupRecord) -> io::Result<()> {
+        self.synced()?;
         self.file.sync_all()?;
         let (text, final_record) =
             (with_end(&self.path, ".json.partial"), with_end(&self.path, RECORD));
@@ -280,7 +323,8 @@ mod tests {
             format: Some(BackupFormat::PgDump),
             created: at(second),
             run: "01RUN".to_owned(),
-            namespace: "n".to_owned(),
+            cluster: store.origin.cluster.clone(),
+            namespace: store.origin.namespace.clone(),
             pod: "p".to_owned(),
             container: None,
         }
@@ -302,6 +346,7 @@ mod tests {
             directory: place.path().join("a/b"),
             name: "db".to_owned(),
             extension: "sql".to_owned(),
+            origin: Origin::default(),
         };
         let name = store.file_name(at(0));
         assert_eq!(name, "db-20261130T005320Z.sql");
@@ -335,6 +380,7 @@ mod tests {
             directory: place.path().to_owned(),
             name: name.to_owned(),
             extension: "sql".to_owned(),
+            origin: Origin::default(),
         };
         for (name, second) in [("db", 0), ("db", 1), ("db", 2), ("db-copy", 0)] {
             let store = store(name);

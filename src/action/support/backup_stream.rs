@@ -115,21 +115,19 @@ async fn store_all(
     let mut ticks = tokio::time::interval_at(begun + TICK, TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let hold = expected.format.map_or(0, BackupFormat::end_mark);
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = Vec::with_capacity(CHUNK);
     loop {
-        let count = tokio::select! {
-            read = reader.read(&mut buffer) => read.unwrap_or_default(),
+        let filled = tokio::select! {
+            filled = fill(reader, &mut buffer) => filled,
             _ = ticks.tick() => {
-                (context.progress)(&rate(writing.edges.bytes(), begun.elapsed()));
+                let bytes = writing.edges.bytes() + buffer.len() as u64;
+                (context.progress)(&rate(bytes, begun.elapsed()));
                 continue;
             }
         };
-        if count == 0 {
-            let written = writing.end(expected);
-            return Ok((writing, written));
-        }
         let work = move || {
-            let written = writing.push(&buffer[..count], hold);
+            let written = writing.push(&buffer, hold);
+            buffer.clear();
             (writing, buffer, written)
         };
         let done = blocking(work).await.map_err(|error| Failure::error(error.to_string()))?;
@@ -140,10 +138,36 @@ async fn store_all(
             drop(tokio::time::timeout(DRAIN, drain(reader, &mut buffer)).await);
             return Ok((writing, written));
         }
+        if filled == Filled::End {
+            let written = writing.end(expected);
+            return Ok((writing, written));
+        }
     }
 }
 
+/// Whether more will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    Full,
+    End,
+}
+
+/// Reads until the buffer is full: a message of an exec is small, and going to another thread for
+/// each costs more than what is done there. What was read stays where this is not awaited to its
+/// end.
+async fn fill(reader: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> Filled {
+    while buffer.len() < CHUNK {
+        // a read of it cannot fail
+        if reader.read_buf(buffer).await.unwrap_or_default() == 0 {
+            return Filled::End;
+        }
+    }
+    Filled::Full
+}
+
 /// Reads what is left, and forgets it.
-async fn drain(reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) {
-    while let Ok(1..) = reader.read(buffer).await {}
+async fn drain(reader: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) {
+    while let Ok(1..) = reader.read_buf(buffer).await {
+        buffer.clear();
+    }
 }

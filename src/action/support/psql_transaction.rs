@@ -3,8 +3,9 @@
 //!
 //! `psql --single-transaction` commits at the end of its input, also where the input was cut off:
 //! half of a file would be committed. So the transaction is ended here, by a `COMMIT` that is sent
-//! only after all of the file was sent and executed, and its identity is recorded before. Without
-//! that record no `COMMIT` was sent; with it, `txid_status` says what came of it.
+//! only after all of the file was sent and executed. Its identity is recorded before the file is
+//! sent, and again before the `COMMIT`: `txid_status` says what came of it, also where the file
+//! ended it by a `COMMIT` of its own.
 
 /// Begins the transaction. psql stops at the first error, and whatever happens then rolls back.
 pub(in crate::action) const BEGIN: &str = "\\set ON_ERROR_STOP on\nBEGIN;\n";
@@ -27,6 +28,15 @@ pub(in crate::action) struct Transaction {
     system: u64,
     timeline: u64,
     number: u64,
+}
+
+/// What is recorded of a transaction before something is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::action) enum Noted {
+    /// It began, and the file is sent.
+    Begun(Transaction),
+    /// All of the file was executed, and its `COMMIT` is sent.
+    Committing(Transaction),
 }
 
 /// What became of a transaction.
@@ -69,6 +79,44 @@ impl std::fmt::Display for Transaction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}/{}", self.system, self.timeline, self.number)
     }
+}
+
+const BEGUN: &str = "begun ";
+
+impl Noted {
+    /// From its record.
+    pub(in crate::action) fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix(BEGUN) {
+            Some(begun) => Transaction::parse(begun).map(Self::Begun),
+            None => Transaction::parse(text).map(Self::Committing),
+        }
+    }
+}
+
+impl std::fmt::Display for Noted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Begun(transaction) => write!(f, "{BEGUN}{transaction}"),
+            Self::Committing(transaction) => transaction.fmt(f),
+        }
+    }
+}
+
+/// Whether psql would connect anew while it executes this: `\\connect`, at the beginning of a line
+/// that begins in it. What was sent before is then rolled back, and what follows is not part of the
+/// transaction. (`pg_dump` writes no other line that begins so: it doubles each backslash of data.)
+pub(in crate::action) fn connects(text: &[u8], is_start: bool) -> bool {
+    let lines = text.split(|byte| *byte == b'\n').skip(usize::from(!is_start));
+    lines
+        .filter_map(|line| line.strip_prefix(b"\\c"))
+        .any(|rest| rest.starts_with(b"onnect") || rest.first().is_none_or(u8::is_ascii_whitespace))
+}
+
+/// How much of this can be judged by [`connects`]: a line of which too little is there is left for
+/// what follows.
+pub(in crate::action) fn judged(text: &[u8]) -> usize {
+    let line = text.iter().rposition(|byte| *byte == b'\n');
+    line.filter(|at| text.len() - at <= "\n\\connect".len()).unwrap_or(text.len())
 }
 
 impl Fate {
@@ -118,6 +166,31 @@ mod tests {
             assert_eq!(Transaction::parse(wrong), None, "{wrong}");
         }
         assert!(one.question().contains("txid_status(812)"));
+        for noted in [Noted::Begun(one), Noted::Committing(one)] {
+            assert_eq!(Noted::parse(&noted.to_string()), Some(noted));
+        }
+    }
+
+    #[test]
+    fn a_line_that_connects_anew_is_seen_however_it_is_cut() {
+        let file = "SELECT 1;\n\\connect shop\nSELECT 2;\n";
+        for size in 1..file.len() {
+            let (mut seen, mut held, mut is_start) = (false, Vec::new(), true);
+            for part in file.as_bytes().chunks(size) {
+                held.extend_from_slice(part);
+                let rest = held.split_off(judged(&held));
+                seen |= connects(&held, is_start);
+                is_start &= held.is_empty();
+                held = rest;
+            }
+            assert!(seen || connects(&held, is_start), "{size}");
+        }
+        assert!(connects(b"\\c shop\n", true) && connects(b"x\n\\c", false));
+        for other in ["\\copy t from stdin", "a \\connect b", "C:\\\\connect", "\\.\n\\N\n"] {
+            assert!(!connects(other.as_bytes(), true), "{other}");
+        }
+        // it does not begin in it
+        assert!(!connects(b"\\connect shop\n", false));
     }
 
     #[test]

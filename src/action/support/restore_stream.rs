@@ -3,14 +3,16 @@
 
 use super::byte_rate::rate;
 use super::one_pod::Place;
-use super::psql_transaction::{AFTER_FILE, BEGIN, COMMIT, IDENTIFY, Transaction};
+use super::psql_transaction::{
+    AFTER_FILE, BEGIN, COMMIT, IDENTIFY, Noted, Transaction, connects, judged,
+};
 use crate::action::{Context, Failure};
 use crate::blocking::blocking;
 use crate::cluster::CommandExit;
 use crate::encoding::hex;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::Read;
+use std::io::Read as _;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
@@ -30,9 +32,13 @@ pub(in crate::action) enum Fed {
     All,
     /// The transaction of this identity was executed, and its COMMIT was sent.
     Committing(Transaction),
-    /// Not all was sent, or not all was executed: no COMMIT was sent. Why, unless the end of the
-    /// command says it.
-    Stopped(Option<String>),
+    /// Not all was sent, or not all was executed: no COMMIT was sent.
+    Stopped {
+        /// Unless the end of the command says it.
+        why: Option<String>,
+        /// The transaction as a part of which something of the file was sent.
+        begun: Option<Transaction>,
+    },
 }
 
 /// How a restore ended.
@@ -67,7 +73,8 @@ pub(in crate::action) async fn stream(
         // nobody is told anything any more
         drop(tell);
     };
-    let mut feeder = Feeder { context, file, hash: Sha256::new(), bytes: 0, identities };
+    let hash = Sha256::new();
+    let mut feeder = Feeder { context, file, hash, bytes: 0, begun: None, identities };
     let feeding = async {
         let fed = feeder.feed(&mut writer, sha256, transactional).await;
         drop(writer.shutdown().await);
@@ -102,6 +109,7 @@ struct Feeder<'a> {
     file: File,
     hash: Sha256,
     bytes: u64,
+    begun: Option<Transaction>,
     identities: watch::Receiver<Vec<Transaction>>,
 }
 
@@ -114,7 +122,7 @@ impl Feeder<'_> {
     ) -> Fed {
         match self.fed(writer, sha256, transactional).await {
             Ok(fed) => fed,
-            Err(why) => Fed::Stopped(why),
+            Err(why) => Fed::Stopped { why, begun: self.begun },
         }
     }
 
@@ -132,6 +140,8 @@ impl Feeder<'_> {
         send(writer, BEGIN).await?;
         send(writer, IDENTIFY).await?;
         let begun = self.identity(1).await?;
+        (self.context.note)(&Noted::Begun(begun).to_string()).map_err(Some)?;
+        self.begun = Some(begun);
         self.send_file(writer, sha256).await?;
         (self.context.progress)(&format!("{} bytes sent; the server executes them", self.bytes));
         send(writer, AFTER_FILE).await?;
@@ -141,7 +151,7 @@ impl Feeder<'_> {
         if begun != ended {
             return Err(Some("the file ends its transaction itself".to_owned()));
         }
-        (self.context.note)(&begun.to_string()).map_err(Some)?;
+        (self.context.note)(&Noted::Committing(begun).to_string()).map_err(Some)?;
         send(writer, COMMIT).await?;
         Ok(Fed::Committing(begun))
     }
@@ -153,22 +163,25 @@ impl Feeder<'_> {
         sha256: &str,
     ) -> Result<(), Option<String>> {
         let (begun, mut shown) = (Instant::now(), Instant::now());
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = Vec::new();
         loop {
-            let mut file = self.file.try_clone().map_err(unread)?;
-            let work = move || {
-                let read = file.read(&mut buffer);
-                (buffer, read)
-            };
-            let read;
-            (buffer, read) = blocking(work).await.map_err(|error| Some(error.to_string()))?;
-            let count = read.map_err(unread)?;
-            if count == 0 {
-                break;
+            let read = self.read(buffer).await?;
+            let is_end = read.is_end;
+            buffer = read.buffer;
+            let count = if is_end { buffer.len() } else { judged(&buffer) };
+            // without a transaction the file may do what it likes
+            if self.begun.is_some() && connects(&buffer[..count], self.bytes == 0) {
+                let why = "the file connects anew (`\\connect`), which ends the transaction: make it \
+                    without `--create`";
+                return Err(Some(why.to_owned()));
             }
             self.hash.update(&buffer[..count]);
             writer.write_all(&buffer[..count]).await.map_err(|_| None)?;
             self.bytes += count as u64;
+            buffer.drain(..count);
+            if is_end {
+                break;
+            }
             if shown.elapsed() >= TICK {
                 shown = Instant::now();
                 (self.context.progress)(&rate(self.bytes, begun.elapsed()));
@@ -181,11 +194,28 @@ impl Feeder<'_> {
         Err(Some("the file has changed while it was sent".to_owned()))
     }
 
+    /// Reads more of the file, behind what is there.
+    async fn read(&self, mut buffer: Vec<u8>) -> Result<Read, Option<String>> {
+        let file = self.file.try_clone().map_err(unread)?;
+        let work = move || {
+            let count = file.take(CHUNK as u64).read_to_end(&mut buffer)?;
+            Ok(Read { buffer, is_end: count == 0 })
+        };
+        let read = blocking(work).await.map_err(|error| Some(error.to_string()))?;
+        read.map_err(unread)
+    }
+
     /// Waits for the answer of this number.
     async fn identity(&mut self, number: usize) -> Result<Transaction, Option<String>> {
         let told = self.identities.wait_for(|all| all.len() >= number).await;
         told.map(|all| all[number - 1]).map_err(|_| None)
     }
+}
+
+/// What was read, and whether the file ends with it.
+struct Read {
+    buffer: Vec<u8>,
+    is_end: bool,
 }
 
 fn unread(error: std::io::Error) -> Option<String> {

@@ -72,7 +72,7 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
             authorize(&server, &target, verb)?;
             resource(server, target, query, request).await
         }
-        Target::Other if path.starts_with(usage::ROOT) => usage::answer(&server, &path),
+        Target::Other if usage::serves(&path) => usage::answer(&server, &path),
         Target::Other => {
             let world = server.world();
             discovery::answer(world.store.custom(), &path, request.method(), request.headers())

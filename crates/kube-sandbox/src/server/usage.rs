@@ -11,13 +11,18 @@ use crate::object;
 use crate::quantity;
 
 /// Where the API is served.
-pub(crate) const ROOT: &str = "/apis/metrics.k8s.io/v1beta1/";
+const ROOT: &str = "/apis/metrics.k8s.io/v1beta1";
 const USED: &str = "kube-sandbox/used-percent";
 const USUAL: f64 = 40.0;
 /// What a container without a limit uses: cores, and bytes.
 const UNLIMITED: (f64, f64) = (0.02, 33_554_432.0);
 
-/// Answers a path beneath [`ROOT`].
+/// Whether a path is one of this API.
+pub(crate) fn serves(path: &str) -> bool {
+    path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers a path of this API.
 pub(crate) fn answer(server: &Server, path: &str) -> Result<Response, Status> {
     let now = {
         let world = server.world();
@@ -34,8 +39,9 @@ pub(crate) fn answer(server: &Server, path: &str) -> Result<Response, Status> {
             .filter(move |object| object["kind"] == kind)
             .collect::<Vec<_>>()
     };
-    let parts: Vec<&str> = path.trim_start_matches(ROOT).split('/').collect();
+    let parts: Vec<&str> = path.trim_start_matches(ROOT).trim_matches('/').split('/').collect();
     let body = match parts.as_slice() {
+        [""] => resources(),
         ["nodes"] => list("NodeMetrics", of("Node").into_iter().map(|one| node(one, now))),
         ["nodes", name] => {
             let found = of("Node").into_iter().find(|one| object::name(one) == *name);
@@ -52,6 +58,17 @@ pub(crate) fn answer(server: &Server, path: &str) -> Result<Response, Status> {
         _ => return Err(Status::no_such_path()),
     };
     Ok(json_response(&body))
+}
+
+/// What the API has, as the metrics server says.
+fn resources() -> Value {
+    let one = |name: &str, kind: &str, namespaced: bool| {
+        json!({"name": name, "singularName": "", "namespaced": namespaced, "kind": kind,
+            "verbs": ["get", "list"]})
+    };
+    json!({"kind": "APIResourceList", "apiVersion": "v1",
+        "groupVersion": "metrics.k8s.io/v1beta1",
+        "resources": [one("nodes", "NodeMetrics", false), one("pods", "PodMetrics", true)]})
 }
 
 fn running(pod: &Value) -> bool {
