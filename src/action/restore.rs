@@ -4,6 +4,7 @@ use super::exec::program_fault;
 use super::support::backup_check::{check, open};
 use super::support::backup_format::BackupFormat;
 use super::support::byte_rate::rate;
+use super::support::database_server::DatabaseServer;
 use super::support::kubectl_line;
 use super::support::one_pod::{Place, last_line, no_answer, one_pod};
 use super::support::psql_transaction::{Fate, Noted, Transaction};
@@ -24,14 +25,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The most bytes of an answer.
-const ANSWER: usize = 64 * 1024;
-/// How long one question may take.
-const ASKING: Duration = Duration::from_secs(20);
-/// How long is waited for the end of a transaction that is still in progress, and how often the
-/// server is asked.
-const ENDING: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_secs(1);
 /// What the server says of a transaction to which no `COMMIT` was sent.
 const IN_PART: &str = "the file ended its transaction itself: it is restored in part";
 
@@ -164,7 +157,7 @@ impl Verb for Restore {
             Ok(place) => place,
             Err(failure) => return Settled::CannotTell(failure.message),
         };
-        match self.fate(context, &place, transaction).await {
+        match self.server(context).fate(transaction).await {
             Fate::Committed if noted == Noted::Begun(transaction) => {
                 Settled::CannotTell(IN_PART.to_owned())
             }
@@ -193,13 +186,19 @@ impl Verb for Restore {
             .map_err(|error| Failure::error(format!("cannot open {}: {error}", self.file)))
             .map_err(not_executed)?;
         let begun = Instant::now();
-        let transactional = self.transaction.is_some();
-        let sent = stream(context, &place, &self.command, file, &sha256, transactional).await?;
+        let server = self.transaction.map(|TransactionOf::Psql| self.server(context));
+        let file = (file, sha256.as_str());
+        let sent = stream(context, &place, &self.command, file, server).await?;
         self.ended(context, place, sent, begun.elapsed()).await
     }
 }
 
 impl Restore {
+    fn server<'a>(&'a self, context: &'a Context) -> DatabaseServer<'a> {
+        let (target, container) = (&self.target, self.container.as_deref());
+        DatabaseServer { context, target, container, command: &self.command }
+    }
+
     /// The digest of the file, which is the backup that it must be.
     async fn verified(&self, context: &Context) -> Result<String, Failure> {
         (context.progress)(&format!("verifying {}", self.file));
@@ -245,7 +244,7 @@ impl Restore {
             (Fed::Committing(one), _) => one,
             (Fed::Stopped { why: stopped, begun: Some(begun) }, _) => {
                 let why = stopped.unwrap_or(why);
-                return Err(self.stopped(context, &place, begun, &why, bytes).await);
+                return Err(self.stopped(context, begun, &why, bytes).await);
             }
             // nothing of the file was sent
             (Fed::Stopped { why: stopped, .. }, _) if self.transaction.is_some() => {
@@ -260,7 +259,7 @@ impl Restore {
             }
             (Fed::All, _) => return Err(Failure::error(why)),
         };
-        match self.fate(context, &place, transaction).await {
+        match self.server(context).fate(transaction).await {
             Fate::Committed => Ok(output(Some(transaction))),
             Fate::RolledBack => Err(rolled_back(&why, bytes)),
             Fate::InProgress => {
@@ -274,67 +273,17 @@ impl Restore {
     async fn stopped(
         &self,
         context: &Context,
-        place: &Place,
         begun: Transaction,
         why: &str,
         bytes: u64,
     ) -> Failure {
-        match self.fate(context, place, begun).await {
+        match self.server(context).fate(begun).await {
             Fate::RolledBack => rolled_back(why, bytes),
             Fate::Committed => Failure::error(format!("{why}; {IN_PART}")),
             Fate::InProgress => {
                 Failure::error(format!("{why}; the transaction is still in progress"))
             }
             Fate::Unknown(unknown) => Failure::error(format!("{why}; {unknown}")),
-        }
-    }
-
-    /// What the server says became of a transaction, when it has ended.
-    async fn fate(&self, context: &Context, place: &Place, transaction: Transaction) -> Fate {
-        let until = Instant::now() + ENDING;
-        loop {
-            let fate = self.asked(context, place, transaction).await;
-            let over = Instant::now() + PAUSE >= until || context.cancel.is_cancelled();
-            if over || matches!(fate, Fate::Committed | Fate::RolledBack) {
-                return fate;
-            }
-            let what = match &fate {
-                Fate::Unknown(why) => why.as_str(),
-                _ => "the transaction is still in progress",
-            };
-            (context.progress)(what);
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn asked(&self, context: &Context, place: &Place, transaction: Transaction) -> Fate {
-        let cluster = match context.cluster() {
-            Ok(cluster) => cluster,
-            Err(failure) => return Fate::Unknown(failure.message),
-        };
-        // the server may have come back in another pod
-        let place = match one_pod(context, &self.target, self.container.as_deref()).await {
-            Ok(now) => now,
-            Err(failure) => {
-                return Fate::Unknown(format!("{} (was {})", failure.message, place.pod));
-            }
-        };
-        let question = transaction.question().into_bytes();
-        let (pod, container) = (place.pod.as_str(), place.container.as_deref());
-        let (namespace, command) = (place.namespace.as_str(), &self.command);
-        let done =
-            cluster.exec(namespace, pod, container, command, Some(question), ASKING, ANSWER).await;
-        match done {
-            Ok(done) if done.exit == CommandExit::Code(0) => {
-                Fate::read(&String::from_utf8_lossy(&done.stdout))
-            }
-            Ok(done) => {
-                let said = last_line(&done.stderr).map(|line| format!(": {line}"));
-                let program = command.first().map(String::as_str).unwrap_or_default();
-                let why = no_answer(program, &place, done.exit);
-                Fate::Unknown(format!("{why}{}", said.unwrap_or_default()))
-            }
-            Err(error) => Fate::Unknown(error.to_string()),
         }
     }
 }

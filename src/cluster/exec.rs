@@ -114,7 +114,8 @@ impl Cluster {
     }
 
     /// Runs a command and streams its standard input and output, in constant memory: for backups
-    /// and restores.
+    /// and restores. It is abandoned when `stop` says why: the stream of a command that has ended
+    /// may stay open, where the server cannot get rid of its standard input.
     ///
     /// # Errors
     /// As [`Cluster::exec`]; a sink or source that fails is [`CommandExit::Unknown`] with its reason.
@@ -128,6 +129,7 @@ impl Cluster {
         stdin: Option<R>,
         stdout: &mut W,
         timeout: Duration,
+        stop: impl Future<Output = String> + Send,
     ) -> Result<Streamed, Error>
     where
         R: AsyncRead + Unpin + Send,
@@ -135,9 +137,12 @@ impl Cluster {
     {
         let mut counted = Counted { sink: stdout, bytes: 0 };
         let mut stderr = Capped::new(STDERR_LIMIT);
-        let exit = self
-            .run(namespace, pod, container, argv, stdin, &mut counted, &mut stderr, timeout)
-            .await?;
+        let running =
+            self.run(namespace, pod, container, argv, stdin, &mut counted, &mut stderr, timeout);
+        let exit = tokio::select! {
+            exit = running => exit?,
+            why = stop => CommandExit::Unknown(why),
+        };
         let exit = match counted.sink.flush().await {
             Ok(()) => exit,
             Err(error) => CommandExit::Unknown(format!("cannot store its output: {error}")),

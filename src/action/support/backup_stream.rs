@@ -37,7 +37,8 @@ pub(in crate::action) async fn stream(
     let begun = Instant::now();
     let (mut reader, mut writer) = tokio::io::duplex(CHUNK);
     let cluster = context.cluster()?;
-    let exec = place.stream((context, cluster), command, None::<tokio::io::Empty>, &mut writer);
+    let streams = (None::<tokio::io::Empty>, &mut writer);
+    let exec = place.stream((context, cluster), command, streams, std::future::pending());
     let storing = async {
         let writing = Writing::new(partial, expected);
         let stored = store_all(&mut reader, writing, expected, context, begun).await;

@@ -14,6 +14,7 @@ pub(in crate::action) mod connection;
 pub(in crate::action) mod context;
 pub(in crate::action) mod counter;
 pub(in crate::action) mod database_client;
+pub(in crate::action) mod database_server;
 pub(in crate::action) mod fan_out;
 pub(in crate::action) mod guard;
 pub(in crate::action) mod http_answer;

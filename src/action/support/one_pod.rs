@@ -28,14 +28,14 @@ struct Identity {
 }
 
 impl Place {
-    /// Runs a command there, of which nothing is known once the container is gone. What it prints
-    /// ends with it.
+    /// Runs a command there, of which nothing more is known once the container is gone, or `over`
+    /// says why. What it prints ends with it.
     pub(in crate::action) async fn stream<R, W>(
         &self,
         (context, cluster): (&Context, &Cluster),
         command: &[String],
-        input: Option<R>,
-        output: &mut W,
+        (input, output): (Option<R>, &mut W),
+        over: impl Future<Output = String> + Send,
     ) -> Result<Streamed, cluster::Error>
     where
         R: AsyncRead + Unpin + Send,
@@ -43,15 +43,15 @@ impl Place {
     {
         let (pod, container) = (self.pod.as_str(), self.container.as_deref());
         let left = context.remaining();
-        let streaming =
-            cluster.exec_stream(&self.namespace, pod, container, command, input, output, left);
-        let done = tokio::select! {
-            done = streaming => done,
-            why = self.gone(context) => {
-                let exit = CommandExit::Unknown(why);
-                Ok(Streamed { bytes: 0, stderr: Vec::new(), exit })
+        let stop = async {
+            tokio::select! {
+                why = self.gone(context) => why,
+                why = over => why,
             }
         };
+        let done = cluster
+            .exec_stream(&self.namespace, pod, container, command, input, output, left, stop)
+            .await;
         drop(output.shutdown().await);
         done
     }

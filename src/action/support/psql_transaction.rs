@@ -120,6 +120,11 @@ pub(in crate::action) fn judged(text: &[u8]) -> usize {
 }
 
 impl Fate {
+    /// Whether it has ended.
+    pub(in crate::action) fn is_end(&self) -> bool {
+        matches!(self, Self::Committed | Self::RolledBack)
+    }
+
     /// From what psql printed.
     pub(in crate::action) fn read(printed: &str) -> Self {
         let unknown = |text: &str| Self::Unknown(text.to_owned());

@@ -2,6 +2,7 @@
 //! begins and ends that.
 
 use super::byte_rate::rate;
+use super::database_server::DatabaseServer;
 use super::one_pod::Place;
 use super::psql_transaction::{
     AFTER_FILE, BEGIN, COMMIT, IDENTIFY, Noted, Transaction, connects, judged,
@@ -9,7 +10,7 @@ use super::psql_transaction::{
 use crate::action::{Context, Failure};
 use crate::blocking::blocking;
 use crate::cluster::CommandExit;
-use crate::encoding::hex;
+use crate::encoding::{hex, size};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read as _;
@@ -24,6 +25,8 @@ const CHUNK: usize = 256 * 1024;
 const TAIL: usize = 4096;
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_secs(1);
+/// After this long without progress, the server is asked what became of the transaction.
+const STALL: Duration = Duration::from_secs(5);
 
 /// How far it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +54,17 @@ pub(in crate::action) struct Streamed {
     pub(in crate::action) fed: Fed,
 }
 
-/// Runs the command, and sends it the file.
+/// How much was sent, as a part of which transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sent {
+    bytes: u64,
+    begun: Option<Transaction>,
+    /// Whether the `COMMIT` was sent.
+    is_all: bool,
+}
+
+/// Runs the command, and sends it the file; as one transaction, where there is a server that can be
+/// asked whether it has ended.
 ///
 /// # Errors
 /// When the command was not sent.
@@ -59,22 +72,25 @@ pub(in crate::action) async fn stream(
     context: &Context,
     place: &Place,
     command: &[String],
-    file: File,
-    sha256: &str,
-    transactional: bool,
+    (file, sha256): (File, &str),
+    server: Option<DatabaseServer<'_>>,
 ) -> Result<Streamed, Failure> {
     let client = context.cluster()?;
     let (input, mut writer) = tokio::io::duplex(CHUNK);
     let (mut answers, mut printer) = tokio::io::duplex(CHUNK);
     let (tell, identities) = watch::channel(Vec::new());
-    let exec = place.stream((context, client), command, Some(input), &mut printer);
+    let (report, sent) = watch::channel(Sent::default());
+    let over = ended(sent, server.as_ref());
+    let streams = (Some(input), &mut printer);
+    let exec = place.stream((context, client), command, streams, over);
     let listening = async move {
         listen(&mut answers, &tell).await;
         // nobody is told anything any more
         drop(tell);
     };
     let hash = Sha256::new();
-    let mut feeder = Feeder { context, file, hash, bytes: 0, begun: None, identities };
+    let transactional = server.is_some();
+    let mut feeder = Feeder { context, file, hash, report, identities };
     let feeding = async {
         let fed = feeder.feed(&mut writer, sha256, transactional).await;
         drop(writer.shutdown().await);
@@ -82,7 +98,27 @@ pub(in crate::action) async fn stream(
     };
     let (done, (), fed) = tokio::join!(exec, listening, feeding);
     let done = done?;
-    Ok(Streamed { exit: done.exit, stderr: done.stderr, bytes: feeder.bytes, fed })
+    let bytes = feeder.sent().bytes;
+    Ok(Streamed { exit: done.exit, stderr: done.stderr, bytes, fed })
+}
+
+/// Waits until the transaction has ended although not all was sent, or the command has not ended
+/// with it. The stream of a command that has failed does not end as long as there is input that
+/// nobody takes (containerd keeps the pipe open); `kubectl exec -i` then hangs, too.
+async fn ended(sent: watch::Receiver<Sent>, server: Option<&DatabaseServer<'_>>) -> String {
+    let Some(server) = server else { return std::future::pending().await };
+    let mut last = Sent::default();
+    loop {
+        tokio::time::sleep(STALL).await;
+        let now = *sent.borrow();
+        if now == last
+            && let Some(begun) = now.begun
+            && server.fate_now(begun).await.is_end()
+        {
+            return "its transaction has ended".to_owned();
+        }
+        last = now;
+    }
 }
 
 /// Reads what the command prints, keeps the end of it, and tells the identities in it.
@@ -108,12 +144,15 @@ struct Feeder<'a> {
     context: &'a Context,
     file: File,
     hash: Sha256,
-    bytes: u64,
-    begun: Option<Transaction>,
+    report: watch::Sender<Sent>,
     identities: watch::Receiver<Vec<Transaction>>,
 }
 
 impl Feeder<'_> {
+    fn sent(&self) -> Sent {
+        *self.report.borrow()
+    }
+
     async fn feed(
         &mut self,
         writer: &mut (impl AsyncWrite + Unpin),
@@ -122,7 +161,7 @@ impl Feeder<'_> {
     ) -> Fed {
         match self.fed(writer, sha256, transactional).await {
             Ok(fed) => fed,
-            Err(why) => Fed::Stopped { why, begun: self.begun },
+            Err(why) => Fed::Stopped { why, begun: self.sent().begun },
         }
     }
 
@@ -141,9 +180,12 @@ impl Feeder<'_> {
         send(writer, IDENTIFY).await?;
         let begun = self.identity(1).await?;
         (self.context.note)(&Noted::Begun(begun).to_string()).map_err(Some)?;
-        self.begun = Some(begun);
+        self.report.send_modify(|sent| sent.begun = Some(begun));
         self.send_file(writer, sha256).await?;
-        (self.context.progress)(&format!("{} bytes sent; the server executes them", self.bytes));
+        (self.context.progress)(&format!(
+            "{} sent; the server executes it",
+            size(self.sent().bytes)
+        ));
         send(writer, AFTER_FILE).await?;
         send(writer, IDENTIFY).await?;
         // the answer says that everything before it was executed
@@ -153,6 +195,7 @@ impl Feeder<'_> {
         }
         (self.context.note)(&Noted::Committing(begun).to_string()).map_err(Some)?;
         send(writer, COMMIT).await?;
+        self.report.send_modify(|sent| sent.is_all = true);
         Ok(Fed::Committing(begun))
     }
 
@@ -170,21 +213,21 @@ impl Feeder<'_> {
             buffer = read.buffer;
             let count = if is_end { buffer.len() } else { judged(&buffer) };
             // without a transaction the file may do what it likes
-            if self.begun.is_some() && connects(&buffer[..count], self.bytes == 0) {
+            if self.sent().begun.is_some() && connects(&buffer[..count], self.sent().bytes == 0) {
                 let why = "the file connects anew (`\\connect`), which ends the transaction: make it \
                     without `--create`";
                 return Err(Some(why.to_owned()));
             }
             self.hash.update(&buffer[..count]);
             writer.write_all(&buffer[..count]).await.map_err(|_| None)?;
-            self.bytes += count as u64;
+            self.report.send_modify(|sent| sent.bytes += count as u64);
             buffer.drain(..count);
             if is_end {
                 break;
             }
             if shown.elapsed() >= TICK {
                 shown = Instant::now();
-                (self.context.progress)(&rate(self.bytes, begun.elapsed()));
+                (self.context.progress)(&rate(self.sent().bytes, begun.elapsed()));
             }
         }
         let sent = hex(&std::mem::take(&mut self.hash).finalize());
