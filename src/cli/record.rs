@@ -17,8 +17,8 @@ pub(super) struct RecordArguments {
     #[arg(short, long = "namespace", value_name = "NAMESPACE", value_parser = namespace,
         required_unless_present = "run")]
     namespaces: Vec<String>,
-    /// Record what this run saw: id of the run, or the end of it. With --namespace, in addition to
-    /// the objects of the cluster
+    /// Record what this run saw: its id, a part of it, latest, or latest:RUNBOOK. With --namespace,
+    /// in addition to the objects of the cluster
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
     /// Directory of the world

@@ -77,7 +77,7 @@ impl ReportFile {
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
-    /// Id of the run, or the end of it
+    /// Run: its id, a part of it, latest, or latest:RUNBOOK
     run: String,
     /// Format of the report
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]

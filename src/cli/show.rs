@@ -13,7 +13,7 @@ use std::io::{self, BufWriter, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
-    /// Id of the run, or the end of it
+    /// Run: its id, a part of it, latest, or latest:RUNBOOK
     run: String,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
