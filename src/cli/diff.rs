@@ -2,7 +2,7 @@
 
 use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::{Global, ResultFormat, output};
+use super::{Global, ResultFormat, output, pager};
 use crate::engine::EngineError;
 use crate::event::Summary;
 use crate::history::{diff as difference, previous};
@@ -42,7 +42,7 @@ pub(super) fn diff(global: &Global, arguments: &DiffArguments) -> Result<Exit, C
     };
     let found = difference(&summary(&folder, &before)?, &summary(&folder, &after)?);
     match arguments.output {
-        ResultFormat::Text => output::write(&run_diff(&found, &output::look(global)))?,
+        ResultFormat::Text => pager::write(global, &run_diff(&found, &output::look(global)))?,
         ResultFormat::Json => output::json(&serde_json::to_value(&found).unwrap_or_default())?,
     }
     Ok(Exit::Passed)

@@ -2,7 +2,7 @@
 
 use super::arguments::{clock, state_dir};
 use super::exit::{CommandError, Exit};
-use super::{Global, ResultFormat, output};
+use super::{Global, ResultFormat, output, pager};
 use crate::action::Duration;
 use crate::event::{self, Mode, Verdict};
 use crate::history::{Filter, Listed, Selection, Standing, select};
@@ -153,7 +153,7 @@ pub(super) fn history(global: &Global, arguments: &HistoryArguments) -> Result<E
     let selection = select(journal::newest(&folder)?, &filter, arguments.limit, is_running);
     match arguments.output {
         ResultFormat::Text => {
-            output::write(&text(&selection, output::look(global).width))?;
+            pager::write(global, &text(&selection, output::look(global).width))?;
             if selection.more {
                 output::hint("There are more: --limit N shows N runs.");
             }

@@ -23,6 +23,7 @@ mod log;
 mod network;
 mod new;
 mod output;
+mod pager;
 mod plan;
 mod prompt;
 mod prune;
@@ -68,6 +69,9 @@ pub(crate) struct Global {
     /// Show more: -v expectations and outputs, -vv and -vvv debug logs
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Do not show long text page by page
+    #[arg(long, global = true)]
+    pub(crate) no_pager: bool,
     /// Directory for the records of runs
     #[arg(long, global = true, env = "RUNBOOK_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
@@ -176,7 +180,8 @@ fn without_equals(error: &clap::Error, words: &[String]) -> Option<String> {
 fn wants_document(words: &[String]) -> bool {
     let value = |word: &String, next: Option<&String>| -> bool {
         let json = |text: &str| matches!(text, "json" | "jsonl");
-        match word.strip_prefix("--output").or_else(|| word.strip_prefix("-o")) {
+        let option = ["--output", "--format", "-o"];
+        match option.iter().find_map(|option| word.strip_prefix(option)) {
             Some("") => next.is_some_and(|next| json(next)),
             Some(rest) => json(rest.strip_prefix('=').unwrap_or(rest)),
             None => false,

@@ -11,6 +11,7 @@ mod judgement;
 mod kind;
 mod next;
 mod outcome;
+mod path;
 mod reason;
 #[cfg(test)]
 pub(crate) mod sample;

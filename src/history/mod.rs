@@ -3,6 +3,7 @@
 
 mod diff;
 mod keep;
+mod last;
 mod select;
 
 pub use diff::{
@@ -10,4 +11,5 @@ pub use diff::{
     StepDiff, StepEnd, diff, previous,
 };
 pub use keep::{Forgo, Need, Retention, TakesBack, needs};
+pub use last::{LastRun, last_runs};
 pub use select::{Filter, Listed, Selection, Standing, select};

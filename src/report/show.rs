@@ -42,6 +42,21 @@ impl Show<'_> {
         show.flush()
     }
 
+    /// Writes the steps of a summary, and nothing else of the run.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn steps(
+        summary: &Summary,
+        records: &[Record],
+        look: Look,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut show = Show { look, lines: Vec::new(), out };
+        let recorded = Recorded::new(records);
+        summary.steps.iter().try_for_each(|step| show.step(step, summary.mode, &recorded))
+    }
+
     /// Writes the lines that there are.
     fn flush(&mut self) -> io::Result<()> {
         self.lines

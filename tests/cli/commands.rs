@@ -83,7 +83,7 @@ fn a_run_can_be_shown_again_and_stands_in_the_history() {
     insta::assert_snapshot!("show", place.run(&["show", "01K9ZQ4T"]).all());
     insta::assert_snapshot!("history", place.run(&["history"]).all());
     let other = place.run(&["history", "ta-bot/smoke"]);
-    assert_eq!(other.stdout, "no runs yet\n");
+    assert_eq!(other.stdout, "no run matches; 1 run is recorded\n");
 }
 
 #[test]
