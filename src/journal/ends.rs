@@ -195,7 +195,7 @@ mod tests {
     fn a_long_last_line_is_read_whole() {
         let mut story = run(300);
         let next = run_next(&"x".repeat(100_000));
-        story.finish(Verdict::Paused, 4, &[next.clone()]);
+        story.finish(Verdict::Paused, 4, std::slice::from_ref(&next));
         let ends = read(&mut counted(&story.records)).unwrap();
         assert_eq!(ends.finished.unwrap().1.commands, [next]);
     }
