@@ -19,6 +19,7 @@ pub mod engine;
 pub mod event;
 pub mod expression;
 mod failpoint;
+pub mod history;
 pub mod journal;
 pub mod notify;
 pub mod plan;

@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "session",
             "rehearsal",
             "report",
+            "history",
             "recording",
             "engine",
             "sandbox",
@@ -74,8 +75,12 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("notify", &["cluster", "state", "event"]),
+    ("history", &["journal", "state", "event"]),
     ("alert", &["plan", "document", "event", "encoding", "diagnostic"]),
-    ("report", &["rehearsal", "compare", "state", "secret", "expression", "event", "encoding"]),
+    (
+        "report",
+        &["rehearsal", "history", "compare", "state", "secret", "expression", "event", "encoding"],
+    ),
     (
         "engine",
         &[

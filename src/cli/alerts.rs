@@ -3,7 +3,7 @@
 use super::alert::waited;
 use super::arguments::{KubeconfigArguments, PrometheusArguments, workspace};
 use super::exit::{CommandError, Exit};
-use super::{Format, Global, output};
+use super::{Global, ResultFormat, output};
 use crate::alert::{Coverage, FamilyCoverage, Handled, Rules, runbooks_of};
 use crate::secret::Masker;
 use crate::session::{ClusterChoice, Workspace, alert_rules, handled};
@@ -26,7 +26,7 @@ pub(super) struct AlertsArguments {
     kubeconfig: KubeconfigArguments,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    output: ResultFormat,
 }
 
 pub(super) fn alerts(global: &Global, arguments: &AlertsArguments) -> Result<Exit, CommandError> {
@@ -34,7 +34,7 @@ pub(super) fn alerts(global: &Global, arguments: &AlertsArguments) -> Result<Exi
     let handled = handled(&workspace.catalogue());
     let rules = arguments.rules(&workspace)?;
     let coverage = arguments.coverage.then(|| Coverage::of(&handled));
-    if arguments.output != Format::Text {
+    if arguments.output != ResultFormat::Text {
         let document = json!({"schema": "runbook.alerts/v1",
             "alerts": by_alert(&handled, arguments.filter.as_deref()), "coverage": coverage,
             "rules": rules.as_ref().map(|rules| of_rules(rules, &handled))});

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct ApproveArguments {
-    /// Id of the paused run, or its last characters
+    /// Paused run: its id, a part of it, latest, or latest:RUNBOOK
     run: String,
     /// Path of the waiting step
     #[arg(long)]

@@ -3,7 +3,7 @@
 use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::{effect, shown};
-use super::{Format, Global, output};
+use super::{Global, ResultFormat, output};
 use crate::document::{Param, Runbook};
 use clap::Args;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub(super) struct DescribeArguments {
     name: String,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    output: ResultFormat,
 }
 
 pub(super) fn describe(
@@ -22,7 +22,7 @@ pub(super) fn describe(
     arguments: &DescribeArguments,
 ) -> Result<Exit, CommandError> {
     let runbook = catalogue(global).load_alone(&arguments.name)?;
-    if arguments.output == Format::Text {
+    if arguments.output == ResultFormat::Text {
         output::write(&text(&runbook))?;
     } else {
         output::write(&format!("{:#}\n", document(&runbook)))?;

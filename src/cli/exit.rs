@@ -156,9 +156,20 @@ impl CommandError {
                 told.exit = Exit::Usage;
                 told.lines = errors.iter().map(ToString::to_string).collect();
             }
-            Self::Usage(_) | Self::Journal(journal::Error::NotFound { .. }) => {
+            Self::Journal(journal::Error::Ambiguous { text, matches, more }) => {
                 told.exit = Exit::Usage;
+                told.lines = vec![format!(
+                    "`{text}` matches {} runs; use more characters of the id",
+                    matches.len() + more
+                )];
+                told.hints = candidates(matches, *more);
             }
+            Self::Usage(_)
+            | Self::Journal(
+                journal::Error::NotFound { .. }
+                | journal::Error::NoneOf { .. }
+                | journal::Error::BadRunId { .. },
+            ) => told.exit = Exit::Usage,
             // it is still paused
             Self::NotDue(_) => told.exit = Exit::Run(4),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return None,
@@ -170,6 +181,19 @@ impl CommandError {
         }
         Some(told)
     }
+}
+
+/// The runs that a few characters can mean, one a line.
+fn candidates(matches: &[journal::RunInfo], more: usize) -> Vec<String> {
+    let line = |info: &journal::RunInfo| {
+        let header = info.header.as_ref();
+        let started = header.map(|header| header.started.strftime("%Y-%m-%d %H:%M:%SZ"));
+        let started = started.map(|time| time.to_string()).unwrap_or_default();
+        let runbook = header.map(|header| header.runbook.as_str()).unwrap_or_default();
+        format!("{}  {started}  {runbook}", info.run)
+    };
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    matches.iter().map(line).chain(rest).collect()
 }
 
 /// What a program reads in the place of a result.

@@ -1,74 +1,265 @@
 //! `runbook history`
 
-use super::arguments::state_dir;
+use super::arguments::{clock, state_dir};
 use super::exit::{CommandError, Exit};
-use super::{Format, Global, output};
-use crate::event;
+use super::{Global, ResultFormat, output, pager};
+use crate::action::Duration;
+use crate::event::{self, Mode, Verdict};
+use crate::history::{Filter, Listed, Selection, Standing, select};
 use crate::journal;
-use clap::Args;
-use serde_json::json;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 use std::fmt::Write;
+use std::time;
+
+/// Narrower than this, a run has two lines.
+const ONE_LINE: usize = 72;
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
-    /// Show only runs of this runbook
+    /// Show only runs of this runbook, or of all below a folder: ta-bot/
+    #[arg(value_name = "RUNBOOK")]
+    name: Option<String>,
+    /// The same as RUNBOOK
+    #[arg(long, value_name = "RUNBOOK", conflicts_with = "name")]
     runbook: Option<String>,
+    /// Show only runs that stand like this; several are separated by commas
+    #[arg(long, value_enum, value_name = "VERDICT", value_delimiter = ',')]
+    verdict: Vec<Wanted>,
+    /// Show only runs that began in this period, such as 2h or 7d, or at this time or later, such
+    /// as 2026-11-20 or 2026-11-20T03:12Z; without a zone in UTC
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// Show only runs on this context, sandbox scenario or namespace; can be repeated
+    #[arg(long, value_name = "NAME")]
+    target: Vec<String>,
+    /// Show only runs with this kubeconfig context
+    #[arg(long)]
+    context: Option<String>,
+    /// Show only runs in this namespace
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// Show only runs that answer this alert
+    #[arg(long, value_name = "ALERT")]
+    alert: Option<String>,
     /// Maximum number of runs, newest first
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    output: ResultFormat,
+}
+
+/// How a run stands, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Wanted {
+    Passed,
+    Failed,
+    /// Could not be determined
+    Error,
+    /// A required result stayed unknown
+    Unknown,
+    /// Waits for a person or a time
+    Paused,
+    /// A change may or may not have happened
+    #[value(alias = "in_doubt")]
+    InDoubt,
+    /// Stopped by a person or a signal
+    Cancelled,
+    /// Stopped by the time limit of the run
+    #[value(alias = "timed_out")]
+    TimedOut,
+    /// A dry run in which nothing is false
+    Previewed,
+    /// In progress
+    Running,
+    /// Its process ended without recording a verdict
+    Crashed,
+}
+
+impl From<Wanted> for Standing {
+    fn from(wanted: Wanted) -> Self {
+        Self::Ended(match wanted {
+            Wanted::Passed => Verdict::Passed,
+            Wanted::Failed => Verdict::Failed,
+            Wanted::Error => Verdict::Error,
+            Wanted::Unknown => Verdict::Unknown,
+            Wanted::Paused => Verdict::Paused,
+            Wanted::InDoubt => Verdict::InDoubt,
+            Wanted::Cancelled => Verdict::Cancelled,
+            Wanted::TimedOut => Verdict::TimedOut,
+            Wanted::Previewed => Verdict::Previewed,
+            Wanted::Running => return Self::Running,
+            Wanted::Crashed => return Self::Crashed,
+        })
+    }
+}
+
+/// A beginning of time, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// So long before now.
+    Ago(time::Duration),
+    /// A time.
+    At(Timestamp),
+}
+
+impl std::str::FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(Duration(ago)) = text.parse::<Duration>() {
+            return Ok(Self::Ago(ago));
+        }
+        let utc = |time: DateTime| time.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+        let at = text
+            .parse::<Timestamp>()
+            .ok()
+            .or_else(|| text.parse::<DateTime>().ok().and_then(utc))
+            .or_else(|| text.parse::<Date>().ok().and_then(|date| utc(date.at(0, 0, 0, 0))));
+        at.map(Self::At).ok_or_else(|| {
+            "use a period such as 2h or 7d, or a time such as 2026-11-20 or 2026-11-20T03:12Z"
+                .to_owned()
+        })
+    }
+}
+
+impl Since {
+    /// The time that is meant; the earliest that there is if the period is longer than that.
+    pub(super) fn time(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
+        }
+    }
 }
 
 pub(super) fn history(global: &Global, arguments: &HistoryArguments) -> Result<Exit, CommandError> {
-    let runs = journal::list(&state_dir(global)?)?;
-    let wanted = runs.into_iter().filter(|run| match (&arguments.runbook, &run.header) {
-        (None, _) => true,
-        (Some(name), Some(header)) => header.runbook == *name,
-        (Some(_), None) => false,
-    });
-    let (mut text, mut documents) = (String::new(), Vec::new());
-    for run in wanted.take(arguments.limit) {
-        let verdict = match &run.finished {
-            Some(finished) => serde_json::to_value(finished.verdict)
-                .ok()
-                .and_then(|value| value.as_str().map(str::to_owned))
-                .unwrap_or_default(),
-            None => "not ended".to_owned(),
-        };
-        let (started, runbook, place) = match &run.header {
-            Some(header) => (
-                header.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-                header.runbook.as_str(),
-                [header.context.as_deref(), header.namespace.as_deref()]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            ),
-            None => ("unreadable".to_owned(), "", String::new()),
-        };
-        let due = run.finished.iter().flat_map(|end| end.due.values()).min();
-        let waits = due.map(|due| format!("  due at {due}")).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "{}  {started:<20}  {verdict:<9}  {runbook:<28} {place}{waits}",
-            event::short_id(&run.run)
-        );
-        documents.push(json!({"run": run.run,
-            "runbook": run.header.as_ref().map(|header| &header.runbook),
-            "started": run.header.as_ref().map(|header| header.started),
-            "verdict": run.finished.as_ref().map(|end| end.verdict),
-            "exit_code": run.finished.as_ref().map(|end| end.exit_code), "due": due}));
-    }
+    let folder = state_dir(global)?;
+    let now = clock()?.now();
+    let filter = Filter {
+        runbook: arguments.name.clone().or_else(|| arguments.runbook.clone()),
+        standings: arguments.verdict.iter().copied().map(Standing::from).collect(),
+        since: arguments.since.map(|since| since.time(now)),
+        targets: arguments.target.clone(),
+        context: arguments.context.clone(),
+        namespace: arguments.namespace.clone(),
+        alert: arguments.alert.clone(),
+    };
+    let is_running = |run: &str| journal::is_running(&folder, run);
+    let selection = select(journal::newest(&folder)?, &filter, arguments.limit, is_running);
     match arguments.output {
-        Format::Text if text.is_empty() => output::write("no runs yet\n")?,
-        Format::Text => output::write(&text)?,
-        Format::Json | Format::Jsonl => output::write(&format!(
-            "{:#}\n",
-            json!({"schema": "runbook.history/v1", "runs": documents})
-        ))?,
+        ResultFormat::Text => {
+            pager::write(global, &text(&selection, output::look(global).width))?;
+            if selection.more {
+                output::hint("There are more: --limit N shows N runs.");
+            }
+        }
+        ResultFormat::Json => {
+            let runs: Vec<Value> = selection.runs.iter().map(document).collect();
+            output::json(&json!({"schema": "runbook.history/v1", "runs": runs,
+                "more": selection.more}))?;
+        }
     }
     Ok(Exit::Passed)
+}
+
+fn document(listed: &Listed) -> Value {
+    let Listed { info, standing } = listed;
+    let header = info.header.as_ref();
+    let end = info.finished.as_ref();
+    json!({"run": info.run, "runbook": header.map(|header| &header.runbook),
+        "title": header.map(|header| &header.title), "mode": header.map(|header| header.mode),
+        "started": header.map(|header| header.started), "ended": info.ended,
+        "target": header.map(|header| &header.target),
+        "alert": header.map(|header| &header.alert), "standing": standing.as_str(),
+        "verdict": end.map(|end| end.verdict), "exit_code": end.map(|end| end.exit_code),
+        "due": due(listed)})
+}
+
+/// When the first of its steps goes on that wait for a time.
+fn due(listed: &Listed) -> Option<Timestamp> {
+    listed.info.finished.iter().flat_map(|end| end.due.values()).min().copied()
+}
+
+fn text(selection: &Selection, width: usize) -> String {
+    match (selection.runs.is_empty(), selection.seen) {
+        (true, 0) => return "no runs yet\n".to_owned(),
+        (true, seen) => return format!("no run matches; {} recorded\n", runs(seen)),
+        (false, _) => {}
+    }
+    let names: Vec<String> = selection.runs.iter().map(name).collect();
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (listed, name) in selection.runs.iter().zip(names) {
+        let line = if width < ONE_LINE {
+            format!("{}\n  {}", line(listed, &name), place(listed))
+        } else {
+            format!("{}  {}", line(listed, &format!("{name:<longest$}")), place(listed))
+        };
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+fn runs(count: usize) -> String {
+    if count == 1 { "1 run is".to_owned() } else { format!("{count} runs are") }
+}
+
+fn line(listed: &Listed, name: &str) -> String {
+    let started = match &listed.info.header {
+        Some(header) => header.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        None => "unreadable".to_owned(),
+    };
+    let verdict = listed.standing.as_str().replace('_', " ");
+    format!("{}  {started:<20}  {verdict:<9}  {name}", event::short_id(&listed.info.run))
+}
+
+/// The runbook, and what kind of run it was if it was no ordinary one.
+fn name(listed: &Listed) -> String {
+    let Some(header) = &listed.info.header else { return String::new() };
+    match header.mode {
+        Mode::DryRun => format!("{} (dry run)", header.runbook),
+        Mode::Run | Mode::Resume | Mode::Undo => header.runbook.clone(),
+    }
+}
+
+/// Where it ran, for which alert, and what it waits for.
+fn place(listed: &Listed) -> String {
+    let header = listed.info.header.as_ref();
+    let place = header.map(|header| header.target.place()).filter(|place| !place.is_empty());
+    let alert = header
+        .and_then(|header| header.alert.as_ref())
+        .map(|alert| format!("alert {}", crate::secret::sanitize(alert)));
+    let due = due(listed).map(|due| format!("due at {due}"));
+    [place, alert, due].into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_or_a_time() {
+        let now: Timestamp = "2026-11-20T03:12:07Z".parse().unwrap();
+        for (text, wanted) in [
+            ("2h", "2026-11-20T01:12:07Z"),
+            ("7d", "2026-11-13T03:12:07Z"),
+            ("2026-11-19", "2026-11-19T00:00:00Z"),
+            ("2026-11-19T12:30", "2026-11-19T12:30:00Z"),
+            ("2026-11-19 12:30", "2026-11-19T12:30:00Z"),
+            ("2026-11-19T12:30:00+02:00", "2026-11-19T10:30:00Z"),
+        ] {
+            let since: Since = text.parse().unwrap();
+            assert_eq!(since.time(now).to_string(), wanted, "{text}");
+        }
+        let long: Since = "999999999d".parse().unwrap();
+        assert_eq!(long.time(now), Timestamp::MIN);
+        for wrong in ["", "yesterday", "2026-13-01", "-2h", "7"] {
+            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
+        }
+    }
 }

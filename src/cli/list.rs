@@ -3,7 +3,7 @@
 use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::effect;
-use super::{Format, Global, output};
+use super::{Global, ResultFormat, output};
 use crate::document::{CatalogueEntry, Origin, RunbookHead};
 use crate::event::Effect;
 use clap::{Args, ValueEnum};
@@ -25,7 +25,7 @@ pub(super) struct ListArguments {
     effect: Option<ListedEffect>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    output: ResultFormat,
 }
 
 /// The strongest effect of the steps of a runbook.
@@ -99,9 +99,9 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
         rows.push(Row { name: &listed.name, effect, title, notes });
     }
     match arguments.output {
-        Format::Text if rows.is_empty() => output::write("no runbooks found\n")?,
-        Format::Text => output::write(&table(&rows))?,
-        Format::Json | Format::Jsonl => output::write(&format!(
+        ResultFormat::Text if rows.is_empty() => output::write("no runbooks found\n")?,
+        ResultFormat::Text => output::write(&table(&rows))?,
+        ResultFormat::Json => output::write(&format!(
             "{:#}\n",
             json!({"schema": "runbook.list/v1", "runbooks": documents})
         ))?,

@@ -12,17 +12,21 @@ mod completions;
 mod conduct;
 mod coverage;
 mod describe;
+mod diff;
 mod due;
 mod exit;
 mod explain;
 mod fmt;
 mod history;
 mod list;
+mod log;
 mod network;
 mod new;
 mod output;
+mod pager;
 mod plan;
 mod prompt;
+mod prune;
 mod record;
 mod report;
 mod resume;
@@ -65,6 +69,9 @@ pub(crate) struct Global {
     /// Show more: -v expectations and outputs, -vv and -vvv debug logs
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Do not show long text page by page
+    #[arg(long, global = true)]
+    pub(crate) no_pager: bool,
     /// Directory for the records of runs
     #[arg(long, global = true, env = "RUNBOOK_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
@@ -81,7 +88,17 @@ pub(crate) enum Color {
     Never,
 }
 
-/// How results are written.
+/// How the result of a command without a run is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResultFormat {
+    /// Human-readable text
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// How a run is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Human-readable text
@@ -133,6 +150,12 @@ enum Command {
     History(history::HistoryArguments),
     /// Show the full record of an earlier run
     Show(show::ShowArguments),
+    /// Show the steps of a run, also while it goes on in another terminal
+    Log(log::LogArguments),
+    /// Show what was different from one run to another
+    Diff(diff::DiffArguments),
+    /// Remove the records of old runs, except those that are still needed
+    Prune(prune::PruneArguments),
     /// Render an earlier run as a report for CI, a ticket or a program
     Report(report::ReportArguments),
     /// Draw which workloads can reach each other
@@ -157,7 +180,8 @@ fn without_equals(error: &clap::Error, words: &[String]) -> Option<String> {
 fn wants_document(words: &[String]) -> bool {
     let value = |word: &String, next: Option<&String>| -> bool {
         let json = |text: &str| matches!(text, "json" | "jsonl");
-        match word.strip_prefix("--output").or_else(|| word.strip_prefix("-o")) {
+        let option = ["--output", "--format", "-o"];
+        match option.iter().find_map(|option| word.strip_prefix(option)) {
             Some("") => next.is_some_and(|next| json(next)),
             Some(rest) => json(rest.strip_prefix('=').unwrap_or(rest)),
             None => false,
@@ -213,6 +237,9 @@ pub fn main() -> Exit {
         Command::Describe(arguments) => describe::describe(global, &arguments),
         Command::History(arguments) => history::history(global, &arguments),
         Command::Show(arguments) => show::show(global, &arguments),
+        Command::Log(arguments) => log::log(global, &arguments),
+        Command::Diff(arguments) => diff::diff(global, &arguments),
+        Command::Prune(arguments) => prune::prune(global, &arguments),
         Command::Report(arguments) => report::report(global, &arguments),
         Command::Network(arguments) => network::network(global, &arguments),
         Command::Record(arguments) => record::record(global, &arguments),

@@ -10,6 +10,7 @@ use crate::session::Notice;
 use crate::state::RunState;
 use console::Term;
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
@@ -97,6 +98,27 @@ pub(crate) fn reporters(global: &Global, format: Format, bars: &MultiProgress) -
     Box::new(Reporters(all))
 }
 
+/// The reporters of a run that another process executes or has executed. Only one that goes on
+/// has a line that moves.
+pub(crate) fn earlier_reporters(
+    global: &Global,
+    format: Format,
+    bars: &MultiProgress,
+    moves: bool,
+) -> FanOut {
+    let mut all = FanOut::new();
+    let out = io::stdout();
+    match format {
+        Format::Text if moves && out.is_terminal() => {
+            all.add("stdout", Terminal::new(out, bars.clone(), look(global)));
+        }
+        Format::Text => all.add("stdout", Plain::new(out, look(global))),
+        Format::Json => all.add("stdout", Json::new(out)),
+        Format::Jsonl => all.add("stdout", JsonLines::new(out)),
+    }
+    all
+}
+
 /// The reporters of a run whose result is part of a larger one.
 pub(crate) fn quiet_reporters(global: &Global, bars: &MultiProgress) -> Box<dyn Sink> {
     Box::new(Reporters(besides(global, Format::Json, bars)))
@@ -150,6 +172,14 @@ pub(crate) fn write(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Writes a result to stdout as its one JSON document.
+///
+/// # Errors
+/// When stdout is closed or full.
+pub(crate) fn json(document: &Value) -> io::Result<()> {
+    write(&format!("{document:#}\n"))
 }
 
 /// Says an error on stderr. A closed stderr is no reason to fail.

@@ -2,7 +2,7 @@
 
 use super::arguments::{ParamArguments, workspace};
 use super::exit::{CommandError, Exit};
-use super::{Format, Global, output};
+use super::{Global, ResultFormat, output};
 use crate::action::Access;
 use crate::event::Effect;
 use crate::plan::{Open, Plan, PlannedAction, actions, also_changes, leases, role};
@@ -27,7 +27,7 @@ pub(super) struct PlanArguments {
     namespace: Option<String>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    output: ResultFormat,
 }
 
 pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, CommandError> {
@@ -38,14 +38,14 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     let overview = Overview::of(session::plan(&workspace, &options)?);
     let masker = Masker::new();
     overview.plan.runbook.learn_secrets(&overview.plan.params, &masker);
-    if arguments.rbac && arguments.output == Format::Text {
+    if arguments.rbac && arguments.output == ResultFormat::Text {
         output::write(&overview.role())?;
     } else if arguments.rbac {
         for (step, open) in &overview.open {
             output::hint(&format!("step {step}: {open}"));
         }
         output::write(&format!("{:#}\n", listed(&overview.role())?))?;
-    } else if arguments.output == Format::Text {
+    } else if arguments.output == ResultFormat::Text {
         output::write(&masker.clean(&overview.text()))?;
     } else {
         let mut document = overview.document();

@@ -17,13 +17,13 @@ pub(super) struct RecordArguments {
     #[arg(short, long = "namespace", value_name = "NAMESPACE", value_parser = namespace,
         required_unless_present = "run")]
     namespaces: Vec<String>,
-    /// Record what this run saw: id of the run, or the end of it. With --namespace, in addition to
-    /// the objects of the cluster
+    /// Record what this run saw: its id, a part of it, latest, or latest:RUNBOOK. With --namespace,
+    /// in addition to the objects of the cluster
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
     /// Directory of the world
-    #[arg(short, long, value_name = "DIR", default_value = "worlds/recording")]
-    output: PathBuf,
+    #[arg(long, value_name = "DIR", default_value = "worlds/recording")]
+    world: PathBuf,
     /// Record what pods respond to GET: POD_SELECTOR=/PATH or POD_SELECTOR=:PORT/PATH; can be
     /// repeated. The paths of HTTP probes are always recorded
     #[arg(long = "path", value_name = "SELECTOR=PATH", value_parser = wanted_path)]
@@ -90,10 +90,10 @@ pub(super) fn record(global: &Global, arguments: &RecordArguments) -> Result<Exi
 
 async fn recorded(global: &Global, arguments: &RecordArguments) -> Result<Exit, CommandError> {
     let workspace = workspace(global)?;
-    let folder = &arguments.output;
+    let folder = &arguments.world;
     if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(CommandError::Usage(format!(
-            "{} is not empty: choose another directory with -o",
+            "{} is not empty: choose another directory with --world",
             folder.display()
         )));
     }
@@ -162,7 +162,7 @@ fn conclude(
     run: Option<&Remembered>,
     recording: &Recording,
 ) -> Result<(), CommandError> {
-    let folder = arguments.output.display();
+    let folder = arguments.world.display();
     let mut text = format!("{folder}: {} objects\n", recording.objects);
     if !recording.gaps.is_empty() {
         text.push_str("Not captured:\n");
@@ -170,7 +170,7 @@ fn conclude(
             let _ = writeln!(text, "  {}: {}", gap.what, gap.why);
         }
     }
-    let name = arguments.output.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = arguments.world.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_else(|| RECORDED.to_owned());
     let expected = run.and_then(|run| Some((run.verdict.as_deref()?, &run.findings[..])));
     let case = case_of(&name, &name, expected);

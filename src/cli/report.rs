@@ -3,15 +3,16 @@
 
 use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::{Global, output};
+use super::{Global, output, pager};
 use crate::engine::EngineError;
+use crate::history::{LastRun, Standing, last_runs};
 use crate::journal::{self, Reading};
-use crate::report::{Json, JsonLines, Look, Plain, Reporter, html, junit, markdown};
+use crate::report::{Json, JsonLines, Look, Plain, Reporter, html, junit, markdown, prometheus};
 use crate::session::Notice;
 use crate::state::{IllegalTransition, RunState};
 use clap::{Args, ValueEnum};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// What a report is written as.
@@ -30,6 +31,8 @@ pub(super) enum ReportFormat {
     Json,
     /// Events as JSON, one per line
     Jsonl,
+    /// Time, verdict and duration, for the textfile collector of node_exporter
+    Prometheus,
 }
 
 /// A report to write after a run: `junit=smoke.xml`.
@@ -77,35 +80,44 @@ impl ReportFile {
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
-    /// Id of the run, or the end of it
-    run: String,
+    /// Run: its id, a part of it, latest, or latest:RUNBOOK. Without one, prometheus is about the
+    /// last run of every runbook on every target
+    run: Option<String>,
     /// Format of the report
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: ReportFormat,
+    #[arg(short, long, alias = "format", value_enum, default_value_t, value_name = "FORMAT")]
+    output: ReportFormat,
     /// File to write instead of stdout
     #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    file: Option<PathBuf>,
 }
 
 pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exit, CommandError> {
-    if let Some(word) = arguments
-        .output
-        .as_ref()
-        .and_then(|path| path.to_str())
-        .filter(|word| ReportFormat::from_str(word, false).is_ok())
-    {
-        return Err(CommandError::Usage(format!(
-            "--output {word} would write a file with this name; use --format {word}, or --output \
-                ./{word}"
-        )));
-    }
     let folder = state_dir(global)?;
-    let reading = journal::read(&folder, &journal::find(&folder, &arguments.run)?)?;
+    let Some(run) = &arguments.run else {
+        if arguments.output != ReportFormat::Prometheus {
+            return Err(CommandError::Usage(
+                "name a run, such as latest: runbook report latest".to_owned(),
+            ));
+        }
+        let is_running = |run: &str| journal::is_running(&folder, run);
+        let text = prometheus(&last_runs(journal::newest(&folder)?, is_running));
+        match &arguments.file {
+            None => output::write(&text)?,
+            Some(path) => written(path, replace(path, |file| file.write_all(text.as_bytes())))?,
+        }
+        return Ok(Exit::Passed);
+    };
+    let reading = journal::read(&folder, &journal::find(&folder, run)?)?;
     output::notices(&Notice::of_journal(&reading));
     let look = output::look(global);
-    match &arguments.output {
-        None => render(arguments.format, &reading, look, BufWriter::new(io::stdout()))?,
-        Some(path) => write(path, arguments.format, &reading, Look { color: false, ..look })?,
+    match &arguments.file {
+        None if arguments.output == ReportFormat::Text && io::stdout().is_terminal() => {
+            let mut text = Vec::new();
+            render(ReportFormat::Text, &reading, look, &mut text)?;
+            pager::write(global, &String::from_utf8_lossy(&text))?;
+        }
+        None => render(arguments.output, &reading, look, BufWriter::new(io::stdout()))?,
+        Some(path) => write(path, arguments.output, &reading, Look { color: false, ..look })?,
     }
     Ok(Exit::Passed)
 }
@@ -122,14 +134,14 @@ pub(super) fn write_all(global: &Global, run: &str, files: &[ReportFile]) -> boo
         .map_err(CommandError::from);
     let mut good = true;
     for file in files {
-        let written = match &reading {
+        let result = match &reading {
             Ok(reading) => write(&file.path, file.format, reading, look),
             Err(error) => Err(CommandError::NotJudged(format!(
                 "cannot write {}: {error}",
                 file.path.display()
             ))),
         };
-        if let Err(error) = written {
+        if let Err(error) = result {
             output::error(&error.to_string());
             good = false;
         }
@@ -152,6 +164,11 @@ fn render(
             out.write_all(html(&reading.records, &folded(reading)?).as_bytes())?;
         }
         ReportFormat::Junit => out.write_all(junit(&folded(reading)?).as_bytes())?,
+        ReportFormat::Prometheus => {
+            let summary = folded(reading)?.summary();
+            let standing = summary.verdict.map_or(Standing::Crashed, Standing::Ended);
+            out.write_all(prometheus(&[LastRun::of(&summary, standing)]).as_bytes())?;
+        }
     }
     out.flush()
 }
@@ -181,8 +198,12 @@ fn write(
     reading: &Reading,
     look: Look,
 ) -> Result<(), CommandError> {
-    let written = replace(path, |file| render(format, reading, look, BufWriter::new(file)));
-    written.map_err(|error| {
+    written(path, replace(path, |file| render(format, reading, look, BufWriter::new(file))))
+}
+
+/// What became of a file.
+fn written(path: &Path, result: io::Result<()>) -> Result<(), CommandError> {
+    result.map_err(|error| {
         CommandError::NotJudged(format!("cannot write {}: {error}", path.display()))
     })
 }
@@ -225,7 +246,8 @@ mod tests {
             (
                 "pdf=x",
                 Err(
-                    "`pdf` is not a report format; available: text, markdown, html, junit, json, jsonl",
+                    "`pdf` is not a report format; available: text, markdown, html, junit, json, jsonl, \
+                        prometheus",
                 ),
             ),
         ];

@@ -12,7 +12,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct ResumeArguments {
-    /// Id of the run, or the end of it
+    /// Run: its id, a part of it, latest, or latest:RUNBOOK
     #[arg(required_unless_present = "due")]
     run: Option<String>,
     /// Resume all runs that wait for a time that has come, one after the other; the exit code is

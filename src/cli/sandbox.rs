@@ -2,7 +2,7 @@
 
 use super::arguments::{state_dir, workspace};
 use super::exit::{CommandError, Exit};
-use super::{Format, Global, output};
+use super::{Global, ResultFormat, output};
 use crate::sandbox::{HEALTHY, Options, ScenarioInfo};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -21,7 +21,7 @@ enum SandboxCommand {
     List {
         /// Output format
         #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-        output: Format,
+        output: ResultFormat,
     },
     /// Run a simulated cluster, for kubectl or another runbook
     Serve {
@@ -46,7 +46,7 @@ pub(super) fn sandbox(global: &Global, arguments: &SandboxArguments) -> Result<E
     }
 }
 
-fn list(global: &Global, format: Format) -> Result<Exit, CommandError> {
+fn list(global: &Global, format: ResultFormat) -> Result<Exit, CommandError> {
     let mut rows: Vec<Row> = Vec::new();
     for listed in workspace(global)?.worlds().list() {
         for ScenarioInfo { name, title, description } in listed.load()?.scenarios() {
@@ -57,11 +57,11 @@ fn list(global: &Global, format: Format) -> Result<Exit, CommandError> {
         }
     }
     let text = match format {
-        Format::Text => rows.iter().fold(String::new(), |mut text, row| {
+        ResultFormat::Text => rows.iter().fold(String::new(), |mut text, row| {
             let _ = writeln!(text, "{:<38} {}", row.typed, row.title);
             text
         }),
-        Format::Json | Format::Jsonl => {
+        ResultFormat::Json => {
             let all: Vec<_> = rows
                 .iter()
                 .map(|row| {

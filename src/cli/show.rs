@@ -2,19 +2,24 @@
 
 use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::{Format, Global, output};
+use super::{Format, Global, output, pager};
 use crate::engine::EngineError;
+use crate::event::{self, Record};
 use crate::journal;
 use crate::report::{Show, write_line};
 use crate::session::Notice;
 use crate::state::RunState;
 use clap::Args;
-use std::io::{self, BufWriter, Write};
+use serde_json::json;
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
-    /// Id of the run, or the end of it
+    /// Run: its id, a part of it, latest, or latest:RUNBOOK
     run: String,
+    /// Show only this step, and those in it
+    #[arg(long, value_name = "STEP")]
+    step: Option<String>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -26,10 +31,21 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
     let reading = journal::read(&folder, &run)?;
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
     output::notices(&Notice::of_journal(&reading));
+    if let Some(path) = &arguments.step {
+        return step(global, arguments.output, path, &state, &reading.records);
+    }
+    if arguments.output == Format::Text && io::stdout().is_terminal() {
+        let mut text = Vec::new();
+        Show::write(&state.summary(), &reading.records, output::look(global), &mut text)?;
+        pager::write(global, &String::from_utf8_lossy(&text))?;
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     match arguments.output {
         Format::Text => {
-            Show::write(&state.summary(), &reading.records, output::look(global), &mut out)?;
+            // what is long and goes to a file is not held in memory
+            if !io::stdout().is_terminal() {
+                Show::write(&state.summary(), &reading.records, output::look(global), &mut out)?;
+            }
             if state.ended().any(|step| !step.saved.is_empty()) {
                 let saved = journal::saved_dir(&folder, &run)?;
                 write!(out, "\nSaved files\n  {}\n", saved.display())?;
@@ -52,4 +68,47 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
     }
     out.flush()?;
     Ok(Exit::Passed)
+}
+
+/// Shows a step, and those in it.
+fn step(
+    global: &Global,
+    format: Format,
+    path: &str,
+    state: &RunState,
+    records: &[Record],
+) -> Result<Exit, CommandError> {
+    let mut summary = state.summary();
+    let known: Vec<String> = summary.steps.iter().map(|step| step.path.clone()).collect();
+    summary.steps.retain(|step| is_in(&step.path, path));
+    if summary.steps.is_empty() {
+        return Err(CommandError::Usage(format!(
+            "run {} has no record of a step `{path}`; its steps: {}",
+            event::short_id(&summary.run),
+            known.join(", ")
+        )));
+    }
+    match format {
+        Format::Text => {
+            let mut text = Vec::new();
+            Show::steps(&summary, records, output::look(global), &mut text)?;
+            pager::write(global, &String::from_utf8_lossy(&text))?;
+        }
+        Format::Json => output::json(&json!({"schema": "runbook.steps/v1", "run": summary.run,
+            "steps": summary.steps}))?,
+        Format::Jsonl => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            let of_it = records
+                .iter()
+                .filter(|record| record.event.path().is_some_and(|of| is_in(of, path)));
+            of_it.into_iter().try_for_each(|record| write_line(record, &mut out))?;
+            out.flush()?;
+        }
+    }
+    Ok(Exit::Passed)
+}
+
+/// Whether a step is this one, or in it.
+fn is_in(path: &str, step: &str) -> bool {
+    path.strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
 }

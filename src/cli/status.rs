@@ -2,7 +2,7 @@
 
 use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
-use super::{Format, Global, output};
+use super::{Global, ResultFormat, output};
 use crate::event::{self, Next};
 use crate::session::{self, Status};
 use clap::Args;
@@ -12,18 +12,18 @@ use std::fmt::{self, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    /// Id of the run, or the end of it
+    /// Run: its id, a part of it, latest, or latest:RUNBOOK
     run: String,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    output: ResultFormat,
 }
 
 pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exit, CommandError> {
     let status = session::status(&workspace(global)?, &arguments.run)?;
     output::notices(&status.notices);
     let next = next_commands(&status);
-    if arguments.output == Format::Text {
+    if arguments.output == ResultFormat::Text {
         output::write(&text(&status, &next))?;
     } else {
         output::write(&format!("{:#}\n", document(&status, &next)))?;

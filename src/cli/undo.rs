@@ -11,7 +11,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct UndoArguments {
-    /// Id of the run to undo, or its last characters
+    /// Run to undo: its id, a part of it, latest, or latest:RUNBOOK
     run: String,
     /// Preview the changes to undo, but change nothing
     #[arg(long)]

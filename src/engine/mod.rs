@@ -440,7 +440,7 @@ impl Run {
         let resume = resuming(None);
         if self.mode == Mode::DryRun && verdict == Verdict::Unknown {
             // what a dry run cannot know is no fault
-            exit_code = 0;
+            (verdict, exit_code) = (Verdict::Previewed, 0);
         }
         let (mut waiting, mut due) = (BTreeMap::new(), BTreeMap::new());
         let mut commands: Vec<Next> = self.recorder.state(|state| {
@@ -460,7 +460,9 @@ impl Run {
             let status = Next::Status { run: run.to_owned() };
             commands.splice(0..0, std::iter::once(resume.clone()).chain(marks).chain([status]));
         } else if let Some(signal) = interrupted {
-            (verdict, exit_code) = (Verdict::Cancelled, signal.exit_code());
+            let stopped =
+                if signal == Signal::Deadline { Verdict::TimedOut } else { Verdict::Cancelled };
+            (verdict, exit_code) = (stopped, signal.exit_code());
             commands.insert(0, resume);
         } else if !waits.is_empty() {
             (verdict, exit_code) = (Verdict::Paused, 4);

@@ -24,7 +24,7 @@ impl Signal {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
             Self::Hangup => "SIGHUP",
-            Self::Deadline => "timeout",
+            Self::Deadline => crate::event::DEADLINE,
         }
     }
 

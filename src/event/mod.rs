@@ -11,6 +11,7 @@ mod judgement;
 mod kind;
 mod next;
 mod outcome;
+mod path;
 mod reason;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -512,8 +513,18 @@ pub struct NotRuledOut {
 /// The run was asked to stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunInterrupted {
-    /// Name of the signal: `SIGINT` or `SIGTERM`.
+    /// Name of the signal: `SIGINT`, `SIGTERM` or `SIGHUP`; or [`DEADLINE`].
     pub signal: String,
+}
+
+/// What stands in the place of a signal if the time limit of the whole run has passed.
+pub const DEADLINE: &str = "timeout";
+
+impl RunInterrupted {
+    /// Whether it was the time limit of the whole run.
+    pub fn is_deadline(&self) -> bool {
+        self.signal == DEADLINE
+    }
 }
 
 /// The run is over.

@@ -136,6 +136,10 @@ pub enum Verdict {
     InDoubt,
     /// Stopped by a person or a signal.
     Cancelled,
+    /// Stopped by the time limit of the whole run.
+    TimedOut,
+    /// Of a dry run: nothing is false, and what it did not do stays unknown.
+    Previewed,
 }
 
 impl Verdict {
@@ -149,6 +153,8 @@ impl Verdict {
             Self::Paused => "paused",
             Self::InDoubt => "in doubt",
             Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed out",
+            Self::Previewed => "previewed",
         }
     }
 }

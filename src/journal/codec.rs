@@ -87,17 +87,6 @@ pub(super) fn decode(line: &[u8], before: Link) -> Result<JournalLine, LineFault
     Ok(JournalLine { record, check, link: before.after(&body) })
 }
 
-/// The record in a line of which it is not known what it follows on: readable, not checked. For
-/// lists, which read the ends of many journals.
-pub(super) fn peek(line: &[u8]) -> Option<Record> {
-    let text = std::str::from_utf8(line).ok()?;
-    let body = |length: usize, mark: &str| {
-        let (start, end) = text.split_at_checked(text.len().checked_sub(length)?)?;
-        end.starts_with(mark).then(|| format!("{start}}}"))
-    };
-    serde_json::from_str(&body(CHAIN, ",\"chain\":\"").or_else(|| body(CRC, ",\"crc\":\""))?).ok()
-}
-
 /// The record's JSON, once it is found right.
 fn body(line: &[u8], before: Link) -> Result<(String, LineCheck), LineFault> {
     let damaged = |text: &str| LineFault::Damaged(text.to_owned());

@@ -1,5 +1,6 @@
 //! What can go wrong with a journal.
 
+use super::RunInfo;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -131,16 +132,33 @@ pub enum Error {
         nearest: Vec<String>,
     },
     /// Several match.
-    #[error("`{text}` matches several runs: {}; use more characters of the id", matches.join(", "))]
+    #[error(
+        "`{text}` matches {} runs: {}{}; use more characters of the id",
+        matches.len() + more,
+        ids(matches),
+        if *more > 0 { format!(" and {more} more") } else { String::new() }
+    )]
     Ambiguous {
         /// What was given.
         text: String,
-        /// Run ids that match, newest first.
-        matches: Vec<String>,
+        /// Runs that match, newest first.
+        matches: Vec<RunInfo>,
+        /// How many others match.
+        more: usize,
+    },
+    /// The newest run of a runbook that never ran.
+    #[error("no run of `{runbook}` is recorded")]
+    NoneOf {
+        /// Name of the runbook, as given.
+        runbook: String,
     },
     /// There is no home directory to keep state in.
     #[error("no state directory: HOME is not set; set XDG_STATE_HOME or HOME")]
     NoHome,
+}
+
+fn ids(runs: &[RunInfo]) -> String {
+    runs.iter().map(|info| info.run.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn listed(before: &str, names: &[String], none: &str) -> String {

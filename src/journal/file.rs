@@ -99,7 +99,7 @@ impl Journal {
         lock(&file, run, &path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| Error::from_io("read", &path, source))?;
-        let Scan { mut records, whole, newer, unchained, link } = scan(&bytes, &path)?;
+        let Scan { mut records, whole, newer, unchained, link, count: _ } = scan(&bytes, &path)?;
         if newer {
             let header = records.first().and_then(header_of);
             let (schema, version) = header
@@ -213,7 +213,7 @@ pub fn read(state_dir: &Path, run: &str) -> Result<Reading, Error> {
     let dir = run_dir(state_dir, run)?;
     let path = journal_path(&dir);
     let bytes = std::fs::read(&path).map_err(|source| missing(source, "read", run, &path))?;
-    let Scan { mut records, whole, newer: _, unchained, link } = scan(&bytes, &path)?;
+    let Scan { mut records, whole, newer: _, unchained, link, count: _ } = scan(&bytes, &path)?;
     if records.is_empty() {
         return Err(Error::Empty { run: run.to_owned() });
     }
@@ -221,26 +221,26 @@ pub fn read(state_dir: &Path, run: &str) -> Result<Reading, Error> {
     Ok(Reading { records, torn_bytes: bytes.len() - whole, unchained, chain: link.hex() })
 }
 
-fn locate(records: &mut [Record], dir: &Path) -> Result<(), Error> {
+pub(super) fn locate(records: &mut [Record], dir: &Path) -> Result<(), Error> {
     let artifacts = dir.join("artifacts");
     records.iter_mut().try_for_each(|record| artifact::locate(record, &artifacts))
 }
 
-pub(super) fn header_of(record: &Record) -> Option<&RunStarted> {
+fn header_of(record: &Record) -> Option<&RunStarted> {
     match &record.event {
         crate::event::Event::RunStarted(header) => Some(header),
         _ => None,
     }
 }
 
-fn missing(source: io::Error, what: &'static str, run: &str, path: &Path) -> Error {
+pub(super) fn missing(source: io::Error, what: &'static str, run: &str, path: &Path) -> Error {
     match source.kind() {
         io::ErrorKind::NotFound => Error::NotFound { text: run.to_owned(), nearest: Vec::new() },
         _ => Error::from_io(what, path, source),
     }
 }
 
-fn lock(file: &File, run: &str, path: &Path) -> Result<(), Error> {
+pub(super) fn lock(file: &File, run: &str, path: &Path) -> Result<(), Error> {
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => Error::Locked { run: run.to_owned() },
         TryLockError::Error(source) => Error::from_io("lock", path, source),

@@ -1,16 +1,21 @@
-//! Which runs there are, and finding one by a part of its id.
+//! Which runs there are, newest first.
 
+use super::Error;
 use super::directory::{journal_path, run_dir, runs_dir};
-use super::file::header_of;
-use super::{Error, codec};
-use crate::event::{Event, Mode, RunFinished};
+use super::ends::{self, Ends, RunHeader};
+use crate::event::RunFinished;
 use jiff::Timestamp;
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use ulid::Ulid;
 
-/// The most that is read of the end of a journal to see whether the run ended.
-const END: u64 = 64 * 1024;
+/// The most runs that are read at once.
+const AT_ONCE: usize = 1024;
+/// What a thread reads at least: for less, none is worth its start.
+const PER_THREAD: usize = 64;
 
 /// A run in a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,90 +30,61 @@ pub struct RunInfo {
     pub ended: Option<Timestamp>,
 }
 
-/// What a list shows of a run's header.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunHeader {
-    /// When the run began.
-    pub started: Timestamp,
-    /// Name in the catalogue.
-    pub runbook: String,
-    /// Title of the runbook.
-    pub title: String,
-    /// Kind of run.
-    pub mode: Mode,
-    /// Name of the kubeconfig context.
-    pub context: Option<String>,
-    /// Namespace of the runbook.
-    pub namespace: Option<String>,
-    /// Host on which it began.
-    pub host: String,
+/// The runs, newest first, each read when it is asked for.
+#[derive(Debug)]
+pub struct Newest<'a> {
+    state_dir: &'a Path,
+    left: VecDeque<String>,
+    read: VecDeque<RunInfo>,
+    /// How many are read next: most lists want few.
+    portion: usize,
 }
 
-/// All runs, newest first. A run whose header cannot be read is listed last, without it.
+impl Iterator for Newest<'_> {
+    type Item = RunInfo;
+
+    fn next(&mut self) -> Option<RunInfo> {
+        if self.read.is_empty() {
+            let portion = self.portion.min(self.left.len());
+            let runs: Vec<String> = self.left.drain(..portion).collect();
+            self.portion = AT_ONCE;
+            self.read = infos(self.state_dir, &runs).into();
+        }
+        self.read.pop_front()
+    }
+}
+
+/// The runs, newest first. One whose header cannot be read comes where its id says, or last.
 ///
 /// # Errors
 /// When the directory of runs cannot be read. That it does not exist is an empty list.
-pub fn list(state_dir: &Path) -> Result<Vec<RunInfo>, Error> {
-    let mut runs: Vec<RunInfo> =
-        ids(state_dir)?.into_iter().map(|run| info(state_dir, run)).collect::<Result<_, _>>()?;
+pub fn newest(state_dir: &Path) -> Result<Newest<'_>, Error> {
+    let ids = ids(state_dir)?;
+    // such ids begin with the time at which they were made
+    if ids.iter().all(|id| Ulid::from_string(id).is_ok()) {
+        return Ok(Newest {
+            state_dir,
+            left: ids.into(),
+            read: VecDeque::new(),
+            portion: PER_THREAD,
+        });
+    }
+    let mut read = infos(state_dir, &ids);
     let key = |info: &RunInfo| info.header.as_ref().map(|header| header.started);
-    runs.sort_by(|a, b| key(b).cmp(&key(a)).then_with(|| b.run.cmp(&a.run)));
-    Ok(runs)
+    read.sort_by(|a, b| key(b).cmp(&key(a)).then_with(|| b.run.cmp(&a.run)));
+    Ok(Newest { state_dir, left: VecDeque::new(), read: read.into(), portion: 0 })
 }
 
-/// What the run that began last is called.
-const LATEST: &str = "latest";
-
-/// The id of the one run that begins or ends with `text`, in upper or lower case; of the one that
-/// began last if `text` is `latest`.
+/// All runs, in the same order.
 ///
 /// # Errors
-/// When no run matches, or several do.
-pub fn find(state_dir: &Path, text: &str) -> Result<String, Error> {
-    if text == LATEST {
-        let newest = list(state_dir)?.into_iter().next().map(|info| info.run);
-        let none = || Error::NotFound { text: text.to_owned(), nearest: Vec::new() };
-        return newest.ok_or_else(none);
-    }
-    let runs = ids(state_dir)?;
-    let wanted = text.to_ascii_uppercase();
-    let mut matches = Vec::new();
-    for run in &runs {
-        let known = run.to_ascii_uppercase();
-        if known == wanted {
-            return Ok(run.clone());
-        }
-        if !wanted.is_empty() && (known.starts_with(&wanted) || known.ends_with(&wanted)) {
-            matches.push(run.clone());
-        }
-    }
-    match matches.as_slice() {
-        [run] => Ok(run.clone()),
-        [] => Err(Error::NotFound { text: text.to_owned(), nearest: nearest(&wanted, runs) }),
-        _ => {
-            matches.truncate(5);
-            Err(Error::Ambiguous { text: text.to_owned(), matches })
-        }
-    }
-}
-
-/// The three most similar ids, compared where people type them: at the beginning and the end.
-fn nearest(wanted: &str, runs: Vec<String>) -> Vec<String> {
-    let likeness = |run: &str| {
-        let known = run.to_ascii_uppercase();
-        let length = wanted.len().min(known.len());
-        let parts = [known.get(..length), known.get(known.len() - length..)];
-        let best = parts.into_iter().flatten().map(|part| strsim::jaro_winkler(part, wanted));
-        (best.fold(0.0, f64::max) * 1000.0) as u32
-    };
-    let mut ranked: Vec<(u32, String)> =
-        runs.into_iter().map(|run| (likeness(&run), run)).collect();
-    ranked.sort_by(|a, b| b.cmp(a));
-    ranked.into_iter().take(3).map(|(_, run)| run).collect()
+/// See [`newest`].
+pub fn list(state_dir: &Path) -> Result<Vec<RunInfo>, Error> {
+    Ok(newest(state_dir)?.collect())
 }
 
 /// Names of the directories of runs, newest id first.
-fn ids(state_dir: &Path) -> Result<Vec<String>, Error> {
+pub(super) fn ids(state_dir: &Path) -> Result<Vec<String>, Error> {
     let path = runs_dir(state_dir);
     let entries = match std::fs::read_dir(&path) {
         Ok(entries) => entries,
@@ -127,36 +103,29 @@ fn ids(state_dir: &Path) -> Result<Vec<String>, Error> {
     Ok(runs)
 }
 
-/// The first and the last line say enough: lists stay fast with thousands of large journals.
-fn info(state_dir: &Path, run: String) -> Result<RunInfo, Error> {
-    let path = journal_path(&run_dir(state_dir, &run)?);
-    let ends = || -> io::Result<(Vec<u8>, Vec<u8>)> {
-        let mut file = BufReader::new(File::open(&path)?);
-        let mut first = Vec::new();
-        file.read_until(b'\n', &mut first)?;
-        let length = file.seek(SeekFrom::End(0))?;
-        file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
-        let mut last = Vec::new();
-        file.read_to_end(&mut last)?;
-        Ok((first, last))
-    };
-    let (first, last) = ends().unwrap_or_default();
-    let header = first.strip_suffix(b"\n").and_then(codec::peek).and_then(|record| {
-        header_of(&record).map(|header| RunHeader {
-            started: record.at,
-            runbook: header.runbook.clone(),
-            title: header.title.clone(),
-            mode: header.mode,
-            context: header.target.context.clone(),
-            namespace: header.target.namespace.clone(),
-            host: header.host.clone(),
-        })
-    });
-    let end = last.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
-    let end = end.and_then(codec::peek);
-    let (finished, ended) = match end.map(|record| (record.at, record.event)) {
-        Some((at, Event::RunFinished(finished))) => (Some(finished), Some(at)),
-        _ => (None, None),
-    };
-    Ok(RunInfo { run, header, finished, ended })
+/// What is to be listed of these runs, in their order. Several threads read: a list waits for the
+/// system most of the time.
+pub(super) fn infos(state_dir: &Path, runs: &[String]) -> Vec<RunInfo> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(8);
+    let part = runs.len().div_ceil(threads).max(PER_THREAD);
+    let all = |runs: &[String]| runs.iter().map(|run| info(state_dir, run)).collect::<Vec<_>>();
+    if runs.len() <= part {
+        return all(runs);
+    }
+    std::thread::scope(|scope| {
+        let parts: Vec<_> =
+            runs.chunks(part).map(|runs| (runs, scope.spawn(move || all(runs)))).collect();
+        let read = parts.into_iter().map(|(runs, part)| part.join().unwrap_or_else(|_| all(runs)));
+        read.flatten().collect()
+    })
+}
+
+fn info(state_dir: &Path, run: &str) -> RunInfo {
+    let read = run_dir(state_dir, run)
+        .ok()
+        .and_then(|dir| File::open(journal_path(&dir)).ok())
+        .and_then(|mut file| ends::read(&mut file).ok());
+    let Ends { header, finished } = read.unwrap_or_default();
+    let (ended, finished) = finished.unzip();
+    RunInfo { run: run.to_owned(), header, finished, ended }
 }

@@ -8,19 +8,26 @@
 mod artifact;
 mod codec;
 mod directory;
+mod ends;
 mod error;
 mod file;
+mod find;
+mod follow;
 mod key;
 mod list;
+mod remove;
 mod saved;
 mod scan;
 
 pub use artifact::{LIMIT, load, with_its_end};
 pub use directory::{Durability, default_state_dir};
+pub use ends::RunHeader;
 pub use error::Error;
 pub use file::{Journal, Reading, is_running, read};
+pub use find::find;
+pub use follow::Follow;
 pub use key::Key;
-pub use list::{RunHeader, RunInfo, find, list};
+pub use list::{Newest, RunInfo, list, newest};
 pub use saved::{check_saved_path, saved_dir};
 
 #[cfg(test)]

@@ -6,10 +6,12 @@ use crate::event::{Event, Record};
 use std::path::Path;
 
 /// What the bytes of a journal hold.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Scan {
     /// The whole records.
     pub(super) records: Vec<Record>,
+    /// How many they are, also those that somebody took out.
+    pub(super) count: usize,
     /// Length of the whole records in bytes; what follows is a torn tail.
     pub(super) whole: usize,
     /// Whether the schema is a later minor version: readable, not to be continued.
@@ -22,14 +24,20 @@ pub(super) struct Scan {
 
 /// Reads every line. Only the last one may be torn.
 pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
-    let mut scan =
-        Scan { records: Vec::new(), whole: 0, newer: false, unchained: 0, link: Link::default() };
+    let mut scan = Scan::default();
+    go_on(&mut scan, bytes, path)?;
+    Ok(scan)
+}
+
+/// Reads the lines that follow on those read before.
+pub(super) fn go_on(scan: &mut Scan, bytes: &[u8], path: &Path) -> Result<(), Error> {
     let mut version = String::from("of an unknown version");
-    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let number = index + 1;
+    let end = scan.whole + bytes.len();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let number = scan.count + 1;
         let corrupt =
             |reason: String| Error::Corrupt { path: path.to_path_buf(), line: number, reason };
-        let last = scan.whole + line.len() == bytes.len();
+        let last = scan.whole + line.len() == end;
         let (decoded, ends) = match line.strip_suffix(b"\n") {
             Some(line) => (codec::decode(line, scan.link), true),
             None => (Err(LineFault::Damaged("the line is incomplete".into())), false),
@@ -37,7 +45,7 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
         match decoded {
             Ok(codec::JournalLine { record, check, link }) => {
                 match check {
-                    LineCheck::Alone if scan.unchained == scan.records.len() => scan.unchained += 1,
+                    LineCheck::Alone if scan.unchained == scan.count => scan.unchained += 1,
                     LineCheck::Alone => {
                         return Err(corrupt(
                             "it is not chained to the previous records, unlike those".into(),
@@ -56,6 +64,7 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
                     version.clone_from(&header.version);
                 }
                 scan.records.push(record);
+                scan.count += 1;
                 scan.link = link;
                 scan.whole += line.len();
             }
@@ -77,7 +86,7 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
             }
         }
     }
-    Ok(scan)
+    Ok(())
 }
 
 /// Whether `runbook.journal/vMAJOR[.MINOR]` is a later minor version of ours.

@@ -23,8 +23,11 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
     let end = state.end_of_run();
     let mut lines = Vec::new();
     let dry = header.mode == Mode::DryRun;
-    let quiet_dry =
-        dry && end.is_some_and(|end| matches!(end.verdict, Verdict::Passed | Verdict::Unknown));
+    let quiet_dry = dry
+        && end.is_some_and(|end| {
+            // journals of earlier versions have `unknown` where nothing is false
+            matches!(end.verdict, Verdict::Passed | Verdict::Previewed | Verdict::Unknown)
+        });
     if !quiet_dry {
         lines.extend(verdict(end, state, look));
     }
@@ -32,7 +35,10 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
         lines.extend(dry_run(state, look));
     }
     let stopped = end.is_none_or(|end| {
-        matches!(end.verdict, Verdict::Paused | Verdict::InDoubt | Verdict::Cancelled)
+        matches!(
+            end.verdict,
+            Verdict::Paused | Verdict::InDoubt | Verdict::Cancelled | Verdict::TimedOut
+        )
     });
     let blocks = [
         if stopped { standing::lines(state, look) } else { Vec::new() },
@@ -71,6 +77,8 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
         Verdict::Paused => "Paused after",
         Verdict::InDoubt => "In doubt after",
         Verdict::Cancelled => "Cancelled after",
+        Verdict::TimedOut => "Reached the time limit of the run after",
+        Verdict::Previewed => "Previewed in",
     };
     let took = match end.duration_ms {
         100..1000 => format!("0.{} s", end.duration_ms / 100),

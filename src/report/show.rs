@@ -34,12 +34,34 @@ impl Show<'_> {
         show.header(summary);
         let recorded = Recorded::new(records);
         for step in &summary.steps {
+            show.lines.push(Line::empty());
             show.step(step, summary.mode, &recorded)?;
         }
         show.not_begun(summary, records);
         show.findings(summary);
         show.rest(summary, records);
         show.flush()
+    }
+
+    /// Writes the steps of a summary, and nothing else of the run.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn steps(
+        summary: &Summary,
+        records: &[Record],
+        look: Look,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut show = Show { look, lines: Vec::new(), out };
+        let recorded = Recorded::new(records);
+        for (index, step) in summary.steps.iter().enumerate() {
+            if index > 0 {
+                show.lines.push(Line::empty());
+            }
+            show.step(step, summary.mode, &recorded)?;
+        }
+        Ok(())
     }
 
     /// Writes the lines that there are.
@@ -120,7 +142,6 @@ impl Show<'_> {
             }
             _ => (OutcomeMark::Attention, "started, no outcome recorded"),
         };
-        self.lines.push(Line::empty());
         let line = Line::empty().push(mark.style(), mark.symbol(self.look.charset)).text(" ");
         self.lines.push(
             line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))),

@@ -43,11 +43,19 @@ pub(super) struct TestCase {
 /// not known to have passed has at least one that is red.
 pub(super) fn cases(state: &RunState) -> Vec<TestCase> {
     let counted: BTreeSet<&str> = state.counted().map(|step| step.path.as_str()).collect();
+    // what a dry run leaves out is no fault of it
+    let previewed = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Previewed);
     let mut cases = Vec::new();
     for (path, step) in state.steps() {
         match step {
             StepState::Finished(step) if !step.action.is_group() || state.is_unexplained(step) => {
-                cases.push(ended(step, counted.contains(path)));
+                let case = ended(step, counted.contains(path));
+                let left_out = previewed && step.outcome == Outcome::Unknown;
+                cases.push(if left_out {
+                    TestCase { ending: Ending::Skipped, details: String::new(), ..case }
+                } else {
+                    case
+                });
             }
             StepState::Begun { started, last_failure, .. }
                 if !started.action.is_group() || is_empty(state, path) =>
@@ -182,7 +190,7 @@ const NO_END: &str = "the process ended before the run did, or is still running"
 /// The run itself as a case, if it did not pass.
 fn whole(state: &RunState) -> Option<TestCase> {
     let (ending, kind, reason) = match state.end_of_run().map(|end| end.verdict) {
-        Some(Verdict::Passed) => return None,
+        Some(Verdict::Passed | Verdict::Previewed) => return None,
         Some(Verdict::Failed) => {
             let causes: Vec<String> = state
                 .findings()
@@ -220,6 +228,9 @@ fn whole(state: &RunState) -> Option<TestCase> {
                 .map(|interrupted| format!(" by {}", interrupted.signal))
                 .unwrap_or_default();
             (Ending::Error, "cancelled", format!("stopped{signal}"))
+        }
+        Some(Verdict::TimedOut) => {
+            (Ending::Error, "timed_out", "the time limit of the run has passed".to_owned())
         }
         None => (Ending::Error, "no_end", NO_END.to_owned()),
     };
@@ -302,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_run_that_did_not_pass_is_red() {
-        let table: [(Option<Verdict>, Option<(Ending, &str)>); 8] = [
+        let table: [(Option<Verdict>, Option<(Ending, &str)>); 10] = [
             (Some(Verdict::Passed), None),
             (Some(Verdict::Failed), Some((Ending::Failed, "leader-stuck: no pod leads"))),
             (Some(Verdict::Error), Some((Ending::Error, "could not be determined"))),
@@ -313,6 +324,11 @@ mod tests {
                 Some((Ending::Error, "a change may or may not have happened")),
             ),
             (Some(Verdict::Cancelled), Some((Ending::Error, "stopped"))),
+            (
+                Some(Verdict::TimedOut),
+                Some((Ending::Error, "the time limit of the run has passed")),
+            ),
+            (Some(Verdict::Previewed), None),
             (None, Some((Ending::Error, NO_END))),
         ];
         for (verdict, wanted) in table {

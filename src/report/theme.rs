@@ -113,9 +113,9 @@ impl OutcomeMark {
         match verdict {
             Verdict::Passed => Self::Good,
             Verdict::Failed => Self::Bad,
-            Verdict::Error | Verdict::Unknown => Self::Open,
+            Verdict::Error | Verdict::Unknown | Verdict::Previewed => Self::Open,
             Verdict::Paused | Verdict::InDoubt => Self::Attention,
-            Verdict::Cancelled => Self::NotDone,
+            Verdict::Cancelled | Verdict::TimedOut => Self::NotDone,
         }
     }
 

@@ -8,7 +8,8 @@ use super::text::{duration, one_line, width, wrap};
 use super::theme::{DIM, Detail, Line, Look, STRONG, WARN};
 use crate::event::short_id;
 use crate::event::{
-    Event, LockChange, LockEvent, Mode, Outcome, Record, RunResumed, StepFinished, StepRetried,
+    Event, LockChange, LockEvent, Mode, Outcome, Record, RunInterrupted, RunResumed, StepFinished,
+    StepRetried,
 };
 use crate::state::RunState;
 use std::collections::BTreeSet;
@@ -56,9 +57,9 @@ impl Transcript {
                 Vec::new()
             }
             Event::StepFinished(step) => self.ended(step, state),
-            Event::RunInterrupted(_) => {
+            Event::RunInterrupted(interrupted) => {
                 let mut lines = self.rest(state);
-                lines.extend(self.interrupted(state));
+                lines.extend(self.interrupted(interrupted, state));
                 lines
             }
             Event::Lock(lock) => self.lock(lock),
@@ -201,9 +202,11 @@ impl Transcript {
             .collect()
     }
 
-    fn interrupted(&self, state: &RunState) -> Vec<Line> {
+    fn interrupted(&self, interrupted: &RunInterrupted, state: &RunState) -> Vec<Line> {
         let running = state.running();
-        let text = if running.is_empty() {
+        let text = if interrupted.is_deadline() {
+            "The time limit of the run has passed: no further step is started.".to_owned()
+        } else if running.is_empty() {
             "Stopping. Press Ctrl-C again to stop now.".to_owned()
         } else {
             format!(

@@ -224,8 +224,10 @@ pub(super) fn same_namespace(
 /// Refuses a run that has ended and has nothing to go on with.
 pub(super) fn refuse_ended(run: &str, state: &RunState) -> Result<(), Refusal> {
     let over = |verdict| {
-        !matches!(verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt)
-            && !state.kept_from_its_first_step()
+        !matches!(
+            verdict,
+            Verdict::Cancelled | Verdict::TimedOut | Verdict::Paused | Verdict::InDoubt
+        ) && !state.kept_from_its_first_step()
     };
     match state.end_of_run() {
         Some(end) if over(end.verdict) => {
@@ -296,10 +298,12 @@ mod tests {
             story.done(finished("a", "", Outcome::Passed, "")).finish(verdict, 0, &[]);
             refuse_ended("RUN", &RunState::replay(&story.records).unwrap()).is_err()
         };
-        for verdict in [Verdict::Passed, Verdict::Failed, Verdict::Error, Verdict::Unknown] {
+        for verdict in
+            [Verdict::Passed, Verdict::Failed, Verdict::Error, Verdict::Unknown, Verdict::Previewed]
+        {
             assert!(ended(verdict), "{verdict:?}");
         }
-        for verdict in [Verdict::Paused, Verdict::InDoubt, Verdict::Cancelled] {
+        for verdict in [Verdict::Paused, Verdict::InDoubt, Verdict::Cancelled, Verdict::TimedOut] {
             assert!(!ended(verdict), "{verdict:?}");
         }
     }

@@ -70,7 +70,14 @@ pub fn status(workspace: &Workspace, run: &str) -> Result<Status, SessionError> 
     let verdict = state.end_of_run().map(|end| end.verdict);
     let resumable = state.kept_from_its_first_step()
         || !verdict.is_some_and(|verdict| {
-            matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Error | Verdict::Unknown)
+            matches!(
+                verdict,
+                Verdict::Passed
+                    | Verdict::Failed
+                    | Verdict::Error
+                    | Verdict::Unknown
+                    | Verdict::Previewed
+            )
         });
     let may_run =
         |program: &&ProgramStarted| program.host != workspace.host || group_is_alive(program.group);

@@ -375,9 +375,18 @@ fn run_all(stage: &Stage, file: &str, parameters: &[&str]) -> Heard {
     assert_eq!(said.code, 0, "{}", said.all());
     for output in ["text", "json", "jsonl"] {
         let arguments = ["--output", output, "-vvv"];
-        heard.hear("status", stage.run(&[&["status", RUN][..], &arguments].concat()));
         heard.hear("show", stage.run(&[&["show", RUN][..], &arguments].concat()));
+        heard.hear("log", stage.run(&[&["log", RUN][..], &arguments].concat()));
+        heard.hear(
+            "show",
+            stage.run(&[&["show", RUN, "--step", "patched"][..], &arguments].concat()),
+        );
+    }
+    for output in ["text", "json"] {
+        let arguments = ["--output", output, "-vvv"];
+        heard.hear("status", stage.run(&[&["status", RUN][..], &arguments].concat()));
         heard.hear("history", stage.run(&[&["history"][..], &arguments].concat()));
+        heard.hear("diff", stage.run(&[&["diff", RUN, RUN][..], &arguments].concat()));
         heard.hear("plan", stage.run(&[&["plan", file][..], &arguments, parameters].concat()));
     }
     let rest = [
@@ -392,7 +401,7 @@ fn run_all(stage: &Stage, file: &str, parameters: &[&str]) -> Heard {
     ];
     let said = heard.hear("resume", stage.run(&[&["resume", RUN][..], &rest, parameters].concat()));
     assert_eq!(said.code, 4, "the question waits: {}", said.all());
-    for kind in ["text", "markdown", "junit", "json", "jsonl"] {
+    for kind in ["text", "markdown", "junit", "json", "jsonl", "prometheus"] {
         heard.hear("report", stage.run(&["report", RUN, "--format", kind]));
     }
     heard.hear("show", stage.run(&["show", RUN, "-vvv"]));
@@ -592,7 +601,7 @@ findings:
     let said =
         heard.hear("run", stage.run(&["run", &file, "-vvv", "--report", "markdown=report.md"]));
     assert_eq!(said.code, 1, "{}", said.all());
-    for kind in ["text", "markdown", "junit", "json", "jsonl"] {
+    for kind in ["text", "markdown", "junit", "json", "jsonl", "prometheus"] {
         heard.hear("report", stage.run(&["report", RUN, "--format", kind]));
     }
     heard.hear("show", stage.run(&["show", RUN, "-vvv"]));

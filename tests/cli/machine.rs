@@ -115,3 +115,101 @@ fn the_role_of_a_plan_is_one_list_that_says_what_the_manifests_say() {
     let kinds: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
     assert_eq!(kinds, ["Role", "RoleBinding"]);
 }
+
+/// Whatever becomes of a command, stdout is one JSON document with a schema, and where that has an
+/// exit code it is the one of the process.
+#[test]
+fn every_command_prints_one_document_whatever_happens() {
+    let place = Place::new();
+    let bad = place.write("bad.yaml", "runbook: v1\ntitle: T\nsteps: [{id: a, got: {}}]\n");
+    let run = place.run(&["run", "ta-bot/smoke", "--sandbox=healthy", "-q"]);
+    assert_eq!(run.code, 0, "{}", run.all());
+    for (arguments, code) in [
+        (&["run", "ta-bot/smoke", "--sandbox=tabot-no-leader"][..], 1),
+        (&["run", "ta-bot/smoke"], 3),
+        (&["run", "ta-bot/nothing", "--sandbox"], 2),
+        (&["run", &bad], 2),
+        (&["run", "ta-bot/smoke", "--sandbox", "--set", "x=1"], 2),
+        (&["run", "ta-bot/smoke", "--sandbox=api-down"], 3),
+        (&["run", "ta-bot/no-signals", "--sandbox", "--timeout", "1ms"], 3),
+        (&["run", "ta-bot/restart", "--sandbox=healthy", "--dry-run"], 0),
+        (&["run", "ta-bot/restart", "--sandbox=healthy"], 4),
+        (&["run"], 2),
+        (&["run", "--nothing"], 2),
+        (&["alert", "TABotNoSignalsGenerated", "--sandbox"], 1),
+        (&["alert", "NothingLikeIt"], 2),
+        (&["alerts"], 0),
+        (&["resume", "nothing"], 2),
+        (&["resume", "--due"], 0),
+        (&["status", "latest"], 0),
+        (&["status", "nothing"], 2),
+        (&["undo", "nothing"], 2),
+        (&["undo", "latest"], 2),
+        (&["coverage"], 0),
+        (&["check"], 0),
+        (&["check", &bad], 2),
+        (&["plan", "ta-bot/smoke"], 0),
+        (&["plan", "ta-bot/nothing"], 2),
+        (&["list"], 0),
+        (&["describe", "ta-bot/smoke"], 0),
+        (&["describe", "ta-bot/nothing"], 2),
+        (&["history"], 0),
+        (&["history", "--verdict", "nothing"], 2),
+        (&["show", "latest"], 0),
+        (&["show", "latest", "--step", "nothing"], 2),
+        (&["show", "nothing"], 2),
+        (&["log", "nothing"], 2),
+        (&["log", "latest"], 0),
+        (&["diff", "latest", "latest"], 0),
+        (&["diff", "nothing"], 2),
+        (&["prune", "--keep", "9"], 0),
+        (&["prune"], 2),
+        (&["report", "latest"], 0),
+        (&["report", "nothing"], 2),
+        (&["sandbox", "list"], 0),
+        (&["test", "ta-bot/nothing"], 2),
+        (&["network", "graph", "--sandbox=healthy", "-n", "petrosa-apps"], 0),
+        (&["network", "graph"], 3),
+    ] {
+        let mut command = place.command();
+        // each run has an id of its own
+        let said = crate::support::said(
+            command.env_remove("RUNBOOK_RUN_ID").args(arguments).args(["-o", "json"]),
+        );
+        assert_eq!(said.code, code, "{arguments:?}: {}", said.all());
+        let document: Value = serde_json::from_str(&said.stdout)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", said.all()));
+        let schema = document["schema"].as_str().unwrap_or_default();
+        assert!(schema.starts_with("runbook."), "{arguments:?}: {schema}");
+        if let Some(stated) = document["exit_code"].as_i64()
+            && !["show", "log", "report"].contains(&arguments[0])
+        {
+            assert_eq!(stated, i64::from(said.code), "{arguments:?}");
+        }
+        if schema == "runbook.error/v1" {
+            let told = document["errors"].as_array().unwrap().len()
+                + document["diagnostics"].as_array().unwrap().len();
+            assert!(told > 0, "{arguments:?}: {document}");
+        }
+    }
+}
+
+#[test]
+fn verdict_and_exit_code_agree() {
+    let place = Place::new();
+    for (arguments, verdict, exit_code) in [
+        (&["run", "ta-bot/restart", "--sandbox=healthy", "--dry-run"][..], "previewed", 0),
+        (&["run", "ta-bot/smoke", "--sandbox=healthy", "--dry-run"], "passed", 0),
+        (&["run", "ta-bot/no-signals", "--sandbox", "--timeout", "1ms"], "timed_out", 3),
+    ] {
+        let said = crate::support::said(
+            place.command().env_remove("RUNBOOK_RUN_ID").args(arguments).args(["-o", "json"]),
+        );
+        let document: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(
+            (&document["verdict"], &document["exit_code"], said.code),
+            (&verdict.into(), &exit_code.into(), exit_code),
+            "{arguments:?}"
+        );
+    }
+}

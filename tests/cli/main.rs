@@ -22,6 +22,7 @@ mod explain;
 mod faults;
 mod flow;
 mod fmt;
+mod history;
 mod hostile;
 mod kubectl;
 mod leaks;

@@ -55,7 +55,8 @@ fn a_recorded_world_gives_the_same_verdict_and_causes() {
         let id = format!("01K9ZQ4T0000000000000000{number:02}");
         let folder = format!("worlds/{number}");
         let sandbox = format!("--sandbox={scenario}");
-        let record = [&["record", "--run", &id, "-o", &folder, &sandbox], &NAMESPACES[..]].concat();
+        let record =
+            [&["record", "--run", &id, "--world", &folder, &sandbox], &NAMESPACES[..]].concat();
         let said = place.run(&record);
         assert_eq!(said.code, 0, "{scenario}: {}", said.all());
         let (after, again) = run(&place, runbook, &format!("{folder}/recorded"), 50 + number);
@@ -72,14 +73,23 @@ fn a_recorded_world_gives_the_same_verdict_and_causes() {
 fn no_secret_value_is_written() {
     let place = Place::new();
     let uri = "mysql://petrosa:not-a-real-password@mysql:3306/petrosa";
-    let said = place.run(
-        &[
-            &["record", "--sandbox=healthy", "-o", "worlds/one", "--no-exec", "--log", "."][..],
-            &["--path", "app=petrosa-ta-bot=/health"],
-            &NAMESPACES[..],
-        ]
-        .concat(),
-    );
+    let said =
+        place.run(
+            &[
+                &[
+                    "record",
+                    "--sandbox=healthy",
+                    "--world",
+                    "worlds/one",
+                    "--no-exec",
+                    "--log",
+                    ".",
+                ][..],
+                &["--path", "app=petrosa-ta-bot=/health"],
+                &NAMESPACES[..],
+            ]
+            .concat(),
+        );
     assert_eq!(said.code, 0, "{}", said.all());
     let written = texts(&place.path().join("worlds/one"));
     let encoded = base64::engine::general_purpose::STANDARD.encode(uri);
@@ -96,7 +106,8 @@ fn no_secret_value_is_written() {
 fn a_run_alone_is_a_world_as_far_as_it_goes() {
     let place = Place::new();
     drop(run(&place, "ta-bot/nats-down", "tabot-nats-down", 1));
-    let said = place.run(&["record", "--run", "01K9ZQ4T000000000000000001", "-o", "worlds/run"]);
+    let said =
+        place.run(&["record", "--run", "01K9ZQ4T000000000000000001", "--world", "worlds/run"]);
     assert_eq!(said.code, 0, "{}", said.all());
     for part in
         ["Not captured:", "objects that the run did not read", "verdict: failed", "findings: ["]
@@ -104,7 +115,7 @@ fn a_run_alone_is_a_world_as_far_as_it_goes() {
         assert!(said.stdout.contains(part), "{part}: {}", said.all());
     }
     assert_eq!(place.run(&["sandbox", "list"]).code, 0);
-    let again = place.run(&["record", "--run", "1", "-o", "worlds/run"]);
+    let again = place.run(&["record", "--run", "1", "--world", "worlds/run"]);
     assert!(again.code == 2 && again.stderr.contains("is not empty"), "{}", again.all());
 }
 
@@ -113,7 +124,7 @@ fn what_may_not_be_read_is_listed_and_a_cluster_that_is_down_is_no_world() {
     let place = Place::new();
     let record = |scenario: &str, folder: &str| {
         let sandbox = format!("--sandbox={scenario}");
-        place.run(&[&["record", &sandbox, "-o", folder], &NAMESPACES[..]].concat())
+        place.run(&[&["record", &sandbox, "--world", folder], &NAMESPACES[..]].concat())
     };
     let said = record("rbac-missing", "worlds/partly");
     assert_eq!(said.code, 0, "{}", said.all());
@@ -148,7 +159,7 @@ findings:
         "-n",
         "nats",
         "--sandbox=tabot-nats-down",
-        "-o",
+        "--world",
         "worlds/incident",
         "--run",
         "01K9ZQ4T000000000000000001",

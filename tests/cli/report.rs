@@ -55,10 +55,7 @@ fn every_format_of_an_earlier_run() {
     assert_eq!((again.code, again.stdout), (0, run.stdout), "{}", again.stderr);
     let written = read(&place, "smoke.xml");
     assert_eq!(place.run(&["report", RUN, "--format", "junit"]).stdout, written);
-    assert_eq!(
-        place.run(&["report", RUN, "--format", "junit", "--output", "again.xml"]).stdout,
-        ""
-    );
+    assert_eq!(place.run(&["report", RUN, "-o", "junit", "--file", "again.xml"]).stdout, "");
     assert_eq!(read(&place, "again.xml"), written);
     for format in ["json", "jsonl"] {
         assert_eq!(
@@ -120,7 +117,7 @@ fn a_report_that_cannot_be_written_does_not_hide_the_verdict() {
             "error: cannot write missing/smoke.xml: No such file or directory (os error 2)\n"
         );
         assert!(place.path().join("smoke.md").is_file(), "the other report is written");
-        let later = place.run(&["report", RUN, "--output", "missing/smoke.txt"]);
+        let later = place.run(&["report", RUN, "--file", "missing/smoke.txt"]);
         assert_eq!(later.code, 3, "{}", later.all());
     }
 }
@@ -137,7 +134,8 @@ fn what_cannot_be_meant_is_said() {
             vec!["run", "ta-bot/smoke", "--sandbox", "--report", "xml=smoke.xml"],
             "`xml` is not a report format",
         ),
-        (vec!["report", RUN, "--output", "json"], "use --format json"),
+        (vec!["report", RUN, "--output", "smoke.txt"], "invalid value 'smoke.txt'"),
+        (vec!["report"], "name a run, such as latest"),
     ] {
         let said = place.run(&arguments);
         assert_eq!(said.code, 2, "{}", said.all());
