@@ -315,8 +315,12 @@ fn step(before: Option<&StepSummary>, after: Option<&StepSummary>) -> Option<Ste
         _ => Vec::new(),
     };
     let end = |step: &StepSummary| StepEnd { outcome: step.outcome, reason: step.reason.clone() };
-    let outcome = |step: Option<&StepSummary>| step.map(|step| step.outcome);
-    (outcome(before) != outcome(after) || !expectations.is_empty()).then(|| StepDiff {
+    // how a step passed differs from run to run by nature; why it did not is worth to be known
+    let passed = |step: &StepSummary| step.outcome == Some(Outcome::Passed);
+    let told = |step: Option<&StepSummary>| {
+        step.map(|step| (step.outcome, (!passed(step)).then(|| step.reason.clone())))
+    };
+    (told(before) != told(after) || !expectations.is_empty()).then(|| StepDiff {
         path: shown.path.clone(),
         title: shown.title.clone(),
         before: before.map(end),
@@ -488,6 +492,18 @@ mod tests {
         assert_eq!(paths, ["leader", "more"]);
         assert_eq!(diff.steps[0].expectations[0].before, None);
         assert_eq!(diff.steps[1].before, None);
+    }
+
+    #[test]
+    fn a_step_that_failed_for_another_reason_is_different() {
+        let mut before = summary(&passed());
+        before.steps[0].outcome = Some(Outcome::Failed);
+        before.steps[0].reason = "refused".into();
+        let mut after = before.clone();
+        assert!(diff(&before, &after).steps.is_empty());
+        after.steps[0].reason = "timed out".into();
+        let diff = diff(&before, &after);
+        assert_eq!((diff.same, diff.steps.len()), (false, 1));
     }
 
     fn judged_again(summary: &Summary) -> Judgement {

@@ -132,7 +132,7 @@ pub fn needs(
     if let Some(one) = of_this().find(|one| one.standing != Standing::Ended(Verdict::Passed)) {
         needs.push(Need::TakenBack { by: one.run.clone() });
     }
-    let lasting = state.made().iter().filter(|made| made.lasts).count();
+    let lasting = state.made().iter().filter(|made| made.lasts && !made.is_opaque()).count();
     let undone = of_this().any(|one| one.standing == Standing::Ended(Verdict::Passed));
     if lasting > 0 && !undone && !dry {
         needs.push(Need::Changes { count: lasting });

@@ -146,9 +146,26 @@ impl DiffText<'_> {
             self.expectation(expectation);
         }
         // what an expectation saw is the reason already
-        let reason = step.after.as_ref().map(|after| after.reason.as_str()).unwrap_or_default();
-        if step.expectations.is_empty() && !reason.is_empty() {
-            self.marked(4, "", PLAIN, &one_line(reason));
+        if step.expectations.is_empty() {
+            self.reasons(step);
+        }
+    }
+
+    fn reasons(&mut self, step: &StepDiff) {
+        let reason = |side: &Option<StepEnd>| {
+            side.as_ref().map(|end| end.reason.clone()).filter(|reason| !reason.is_empty())
+        };
+        let is_same = |before: &StepEnd| {
+            step.after.as_ref().is_some_and(|after| after.outcome == before.outcome)
+        };
+        let before = step.before.as_ref().filter(|before| is_same(before)).cloned();
+        match (reason(&before), reason(&step.after)) {
+            (None, None) => {}
+            (None, Some(after)) => self.marked(4, "", PLAIN, &one_line(&after)),
+            (Some(before), after) => {
+                self.marked(6, "-", REMOVED, &one_line(&before));
+                self.marked(6, "+", GOOD, &one_line(&after.unwrap_or_default()));
+            }
         }
     }
 

@@ -97,7 +97,7 @@ pub(super) fn procedure(
     let (lasting, passing): (Vec<Made>, Vec<Made>) =
         state.made().into_iter().partition(|made| made.lasts);
     let (opaque, undone): (Vec<&Made>, Vec<&Made>) =
-        lasting.iter().partition(|made| made.change.verb == "run");
+        lasting.iter().partition(|made| made.is_opaque());
     let opaque: Vec<String> = opaque.iter().map(|made| made.path.to_owned()).collect();
     if undone.is_empty() {
         let gone: BTreeSet<String> =

@@ -19,6 +19,13 @@ pub struct Made<'a> {
     pub lasts: bool,
 }
 
+impl Made<'_> {
+    /// Whether its effect is not known in advance: it was executed, and cannot be undone.
+    pub fn is_opaque(&self) -> bool {
+        self.change.verb == "run"
+    }
+}
+
 impl RunState {
     /// The changes that were made, oldest first.
     pub fn made(&self) -> Vec<Made<'_>> {
