@@ -50,6 +50,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "expression",
             "event",
             "encoding",
+            "reference",
         ],
     ),
     ("reference", &["document", "construct", "action"]),
