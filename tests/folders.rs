@@ -51,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "event",
             "encoding",
             "reference",
+            "diagnosis",
         ],
     ),
     ("reference", &["document", "construct", "action"]),

@@ -3,6 +3,7 @@
 use super::placeholder::filled;
 use super::step::{Part, StepSheet, Writer};
 use super::undone;
+use crate::diagnosis;
 use crate::document::{Deferred, Finding, OnFailure, Param, ParamType, Runbook, Step};
 use crate::event::{Effect, Severity};
 use crate::expression::Jq;
@@ -259,10 +260,14 @@ pub(super) fn typed(value: &Value) -> String {
 
 fn cause(finding: &Finding, known: &Known) -> Cause {
     let programs = |programs: &[Jq]| programs.iter().map(program).collect();
+    // one that is taken over from a diagnosis has its words from there
+    let says = words(&finding.cause, known);
+    let title = diagnosis::title(&finding.id).filter(|_| says == "<item.cause>");
+    let text = finding.text.as_ref().map(|text| words(text, known));
     Cause {
         id: finding.id.clone(),
         severity: severity(finding.severity),
-        cause: words(&finding.cause, known),
+        cause: title.map_or(says, |title| format!("an object {title}")),
         when: programs(&finding.when),
         not_when: programs(&finding.not_when),
         call: finding.run.as_ref().map(|run| {
@@ -270,7 +275,7 @@ fn cause(finding: &Finding, known: &Known) -> Cause {
                 finding.with.as_ref().map(|with| with.partial(&known.filled)).unwrap_or_default();
             call(words(run, known), &with, known)
         }),
-        text: finding.text.as_ref().map(|text| words(text, known)).unwrap_or_default(),
+        text: text.filter(|text| text != "<item.remedy>").unwrap_or_default(),
     }
 }
 

@@ -38,8 +38,8 @@ fn bash_completes_what_the_program_knows() {
     let place = Place::new();
     place.write(
         "config",
-        "{apiVersion: v1, kind: Config, contexts: [{name: staging, context: {}}, {name: prod, \
-            context: {}}]}",
+        "{apiVersion: v1, kind: Config, contexts: [{name: staging, context: {cluster: c, \
+            user: u}}, {name: prod, context: {cluster: c, user: u}}]}",
     );
     place.write(
         "runbooks/shop/own.yaml",
