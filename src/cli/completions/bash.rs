@@ -58,11 +58,14 @@ complete -o bashdefault -o nosort -F _{name} {program} kubectl-{name} 2>/dev/nul
         let piece = std::env::var(PIECE).unwrap_or_default();
         let taken = taken(&word, &piece);
         let last = words.len().saturating_sub(1);
-        for candidate in complete(command, words, last, current_dir)? {
-            let candidate = candidate.get_value().to_string_lossy();
-            if let Some(rest) = candidate.strip_prefix(taken) {
-                writeln!(script, "{}", replacement(rest))?;
-            }
+        let candidates = complete(command, words, last, current_dir)?;
+        let candidates: Vec<_> =
+            candidates.iter().map(|one| one.get_value().to_string_lossy()).collect();
+        // where names are wanted, options only bury them, until a dash is typed
+        let hides_options = word.is_empty() && candidates.iter().any(|one| !one.starts_with('-'));
+        let offered = candidates.iter().filter(|one| !(hides_options && one.starts_with('-')));
+        for rest in offered.filter_map(|one| one.strip_prefix(taken)) {
+            writeln!(script, "{}", replacement(rest))?;
         }
         Ok(())
     }
