@@ -53,7 +53,7 @@ fn folders<'a>(sheets: &'a [Sheet], links: &Links) -> BTreeMap<&'a str, Vec<Entr
             name: sheet.name.clone(),
             title: sheet.title.clone(),
             effect: sheet.effect,
-            link: links.from_index(&sheet.name),
+            link: links.of_index(&sheet.name),
         });
     }
     folders

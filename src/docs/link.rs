@@ -33,7 +33,7 @@ impl Links {
     }
 
     /// The way from the index to the page of a runbook.
-    pub(super) fn from_index(&self, to: &str) -> String {
+    pub(super) fn of_index(&self, to: &str) -> String {
         self.address(self.pages.get(to).map_or(to, String::as_str))
     }
 
