@@ -42,7 +42,6 @@ const EDGES: &[(&str, &[&str])] = &[
         "docs",
         &[
             "report",
-            "plan",
             "document",
             "construct",
             "action",
