@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct DocsArguments {
-    /// Names of runbooks, or paths of their files; with -o and without names, the whole catalogue
+    /// Names of runbooks, or paths of their files; with --dir and without names, the whole
+    /// catalogue
     names: Vec<String>,
     /// Directory for the pages and their index, instead of stdout
-    #[arg(short, long, value_name = "DIR")]
-    output: Option<PathBuf>,
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Format of the pages
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: PageFormat,
+    #[arg(short, long, alias = "format", value_enum, default_value_t, value_name = "FORMAT")]
+    output: PageFormat,
 }
 
 /// How a page is written.
@@ -54,17 +55,17 @@ impl PageFormat {
 }
 
 pub(super) fn docs(global: &Global, arguments: &DocsArguments) -> Result<Exit, CommandError> {
-    let DocsArguments { names, output, format } = arguments;
+    let DocsArguments { names, dir, output: format } = arguments;
     let catalogue = catalogue(global);
     let all = || catalogue.list().map(|entry| entry.name.clone()).collect();
-    let names: Vec<String> = match (output, names.as_slice()) {
+    let names: Vec<String> = match (dir, names.as_slice()) {
         (None, []) => {
             let words = "name a runbook, or write the whole catalogue to a directory: runbook docs \
-                -o DIR";
+                --dir DIR";
             return Err(CommandError::Usage(words.to_owned()));
         }
         (None, [_, _, ..]) if *format == PageFormat::Html => {
-            let words = "several pages of HTML need a directory: -o DIR";
+            let words = "several pages of HTML need a directory: --dir DIR";
             return Err(CommandError::Usage(words.to_owned()));
         }
         (Some(_), []) => all(),
@@ -72,7 +73,7 @@ pub(super) fn docs(global: &Global, arguments: &DocsArguments) -> Result<Exit, C
     };
     let load = |name: &String| catalogue.load_alone(name).map(|runbook| Sheet::of(&runbook));
     let sheets = names.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-    match output {
+    match dir {
         None => {
             let alone = Links::default();
             let pages: Vec<_> = sheets.iter().map(|sheet| format.page(sheet, &alone)).collect();

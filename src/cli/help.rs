@@ -11,7 +11,7 @@ use std::path::Path;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run", &["run", "plan", "alert", "alerts"]),
     ("Continue and undo", &["status", "resume", "approve", "undo"]),
-    ("Look back", &["history", "show", "report"]),
+    ("Look back", &["history", "show", "log", "diff", "report", "prune"]),
     ("Find and read", &["list", "describe", "docs", "explain", "coverage"]),
     ("Write and test", &["new", "check", "fmt", "test", "record", "sandbox", "schema"]),
     ("Look at a cluster", &["network"]),
@@ -62,7 +62,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "docs",
         &[
             ("runbook docs kubernetes/restart", "as Markdown, on stdout"),
-            ("runbook docs -o pages --format html", "the whole catalogue with an index"),
+            ("runbook docs --dir pages -o html", "the whole catalogue with an index"),
         ],
     ),
     (

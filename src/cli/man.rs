@@ -8,13 +8,13 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub(super) struct ManArguments {
     /// Directory for the pages of all commands, instead of the page of the program on stdout
-    #[arg(short, long, value_name = "DIR")]
-    output: Option<PathBuf>,
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
 }
 
 pub(super) fn man(arguments: &ManArguments) -> Result<Exit, CommandError> {
     let command = help::plain();
-    match &arguments.output {
+    match &arguments.dir {
         Some(folder) => {
             std::fs::create_dir_all(folder)?;
             clap_mangen::generate_to(command, folder)?;

@@ -106,7 +106,7 @@ fn as_a_plugin_of_kubectl_it_is_called_so() {
 #[test]
 fn there_is_a_manual_page_of_every_command() {
     let place = Place::new();
-    let said = place.run(&["man", "-o", "man"]);
+    let said = place.run(&["man", "--dir", "man"]);
     assert_eq!(said.code, 0, "{}", said.all());
     for page in ["runbook.1", "runbook-run.1", "runbook-sandbox-serve.1"] {
         let text = std::fs::read_to_string(place.path().join("man").join(page)).unwrap();

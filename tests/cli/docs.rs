@@ -8,13 +8,13 @@ fn pages_are_written_with_an_index() {
     let place = Place::new();
     let own = place
         .write("own.yaml", "runbook: v1\ntitle: Own\nsteps: [{id: a, run: kubernetes/restart}]\n");
-    let said = place.run(&["docs", "kubernetes/restart", &own, "-o", "pages"]);
+    let said = place.run(&["docs", "kubernetes/restart", &own, "--dir", "pages"]);
     assert_eq!((said.code, said.stdout.as_str()), (0, "2 pages, listed in pages/index.md\n"));
     let read = |name: &str| fs::read_to_string(place.path().join("pages").join(name)).unwrap();
     assert!(read("index.md").contains("[`kubernetes/restart`](kubernetes/restart.md)"));
     assert!(read("own.md").contains("[`kubernetes/restart`](kubernetes/restart.md)"));
     assert!(read("kubernetes/restart.md").contains("kubectl rollout restart"));
-    let said = place.run(&["docs", "-o", "all", "--format", "html"]);
+    let said = place.run(&["docs", "--dir", "all", "-o", "html"]);
     assert_eq!(said.code, 0, "{}", said.all());
     assert!(said.stdout.contains(" pages, listed in all/index.html"), "{}", said.all());
 }

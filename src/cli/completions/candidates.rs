@@ -43,11 +43,11 @@ impl Candidates {
             ArgValueCandidates::new(move || list(&this))
         };
         match (command, id.as_str()) {
-            ("run" | "plan" | "describe", "name") | ("docs" | "test", "names") => {
-                argument.add(listed(Self::runbooks))
-            }
-            ("alert", "name") | ("list", "alert") => argument.add(listed(Self::alerts)),
-            (_, "run") => argument.add(listed(Self::runs)),
+            ("run" | "plan" | "describe", "name")
+            | ("docs" | "test", "names")
+            | ("history", "name" | "runbook") => argument.add(listed(Self::runbooks)),
+            ("alert", "name") | ("list" | "history", "alert") => argument.add(listed(Self::alerts)),
+            ("diff", "later") | (_, "run") => argument.add(listed(Self::runs)),
             ("serve", "scenario") | (_, "sandbox") => argument.add(listed(Self::scenarios)),
             (_, "context") => argument.add(listed(Self::contexts)),
             ("explain", "word") => argument.add(listed(Self::words)),
@@ -66,6 +66,7 @@ impl Candidates {
             color: Color::Never,
             quiet: false,
             verbose: 0,
+            no_pager: true,
             state_dir: self
                 .typed
                 .path("--state-dir")
