@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod compare;
 pub mod construct;
 pub mod diagnostic;
+pub mod docs;
 pub mod document;
 mod encoding;
 pub mod engine;

@@ -13,13 +13,16 @@ mod conduct;
 mod coverage;
 mod describe;
 mod diff;
+mod docs;
 mod due;
 mod exit;
 mod explain;
 mod fmt;
+mod help;
 mod history;
 mod list;
 mod log;
+mod man;
 mod network;
 mod new;
 mod output;
@@ -40,7 +43,7 @@ mod undo;
 
 pub use exit::Exit;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Executes operations runbooks: checked, resumable procedures for Kubernetes.
@@ -146,6 +149,8 @@ enum Command {
     Schema(schema::SchemaArguments),
     /// Describe a runbook
     Describe(describe::DescribeArguments),
+    /// Render runbooks as pages for people, with the commands to type by hand
+    Docs(docs::DocsArguments),
     /// List earlier runs
     History(history::HistoryArguments),
     /// Show the full record of an earlier run
@@ -166,6 +171,9 @@ enum Command {
     Sandbox(sandbox::SandboxArguments),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArguments),
+    /// Print the manual page of the program, or write those of all commands
+    #[command(hide = true)]
+    Man(man::ManArguments),
 }
 
 /// What was meant by a value that follows `--sandbox` without an equals sign.
@@ -193,9 +201,11 @@ fn wants_document(words: &[String]) -> bool {
 
 /// Parses the command line and carries it out.
 pub fn main() -> Exit {
+    completions::answer();
     let words: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let cli = match Cli::try_parse() {
+    let parsed = help::command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             drop(error.print());
@@ -235,6 +245,7 @@ pub fn main() -> Exit {
         Command::Explain(arguments) => explain::explain(global, &arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Describe(arguments) => describe::describe(global, &arguments),
+        Command::Docs(arguments) => docs::docs(global, &arguments),
         Command::History(arguments) => history::history(global, &arguments),
         Command::Show(arguments) => show::show(global, &arguments),
         Command::Log(arguments) => log::log(global, &arguments),
@@ -245,6 +256,7 @@ pub fn main() -> Exit {
         Command::Record(arguments) => record::record(global, &arguments),
         Command::Sandbox(arguments) => sandbox::sandbox(global, &arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Man(arguments) => man::man(&arguments),
     };
     result.unwrap_or_else(|error| error.report(global, wants_document(&words)))
 }

@@ -72,14 +72,23 @@ pub(super) struct Plugin {
     pub(super) hint: Option<String>,
 }
 
+/// The names of the contexts of this kubeconfig, or of the one that a run would take; none of what
+/// cannot be read.
+pub fn contexts(kubeconfig: Option<&Path>) -> Vec<String> {
+    let files = Sources::new(kubeconfig).files().ok().flatten().unwrap_or_default();
+    let read = files.iter().filter_map(|file| Kubeconfig::read_from(file).ok());
+    let mut names: Vec<String> = Vec::new();
+    for named in read.flat_map(|kubeconfig| kubeconfig.contexts) {
+        if !names.contains(&named.name) {
+            names.push(named.name);
+        }
+    }
+    names
+}
+
 /// Reads the configuration; no request is made.
 pub(super) async fn load(options: &Options) -> Result<LoadedConfig, Error> {
-    let sources = Sources {
-        explicit: options.kubeconfig.clone(),
-        variable: std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()),
-        home: etcetera::home_dir().ok(),
-        in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
-    };
+    let sources = Sources::new(options.kubeconfig.as_deref());
     if let Some(text) = &options.kubeconfig_text {
         let kubeconfig = Kubeconfig::from_yaml(text)
             .map_err(|error| unreadable(Path::new("kubeconfig"), &error))?;
@@ -215,6 +224,16 @@ struct Sources {
 }
 
 impl Sources {
+    /// Those of this process.
+    fn new(explicit: Option<&Path>) -> Self {
+        Self {
+            explicit: explicit.map(Path::to_owned),
+            variable: std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()),
+            home: etcetera::home_dir().ok(),
+            in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
+        }
+    }
+
     /// The files to read in order, or none for the service account of this pod.
     fn files(&self) -> Result<Option<Vec<PathBuf>>, Error> {
         let missing = |why: String| {
@@ -267,7 +286,7 @@ fn no_context(files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
         format!(
             "{} has no current context; select one with --context: {}",
             names(files),
-            contexts(kubeconfig)
+            listed_contexts(kubeconfig)
         ),
     )
 }
@@ -275,7 +294,11 @@ fn no_context(files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
 fn unknown_context(context: &str, files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
     Error::new(
         ErrorKind::Kubeconfig,
-        format!("{} has no context {context:?}; available: {}", names(files), contexts(kubeconfig)),
+        format!(
+            "{} has no context {context:?}; available: {}",
+            names(files),
+            listed_contexts(kubeconfig)
+        ),
     )
 }
 
@@ -288,7 +311,7 @@ fn dangling(files: &[PathBuf], context: &str, what: &str, name: &str, there: &st
     Error::new(ErrorKind::Kubeconfig, text)
 }
 
-fn contexts(kubeconfig: &Kubeconfig) -> String {
+fn listed_contexts(kubeconfig: &Kubeconfig) -> String {
     listed(kubeconfig.contexts.iter().map(|named| named.name.as_str()))
 }
 

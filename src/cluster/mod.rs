@@ -50,7 +50,7 @@ pub use crate::api::{
 };
 pub use client::Cluster;
 pub use client_config::ClientConfig;
-pub use config::Options;
+pub use config::{Options, contexts};
 pub use exec::{CommandExit, Executed, Streamed};
 pub use logs::{LogOptions, LogText};
 pub use memory::Dial;

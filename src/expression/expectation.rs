@@ -203,6 +203,20 @@ impl Expectation {
         self.condition.mentions(key) || self.over.as_ref().is_some_and(|over| over.mentions(key))
     }
 
+    /// How many must meet the condition in words, the list that they are in, and the condition as it
+    /// is written; no words: the condition is about the output as a whole.
+    pub fn worded(&self) -> (String, Option<&Jq>, &Jq) {
+        let words = match self.rule {
+            Rule::That => String::new(),
+            Rule::All => "every item".to_owned(),
+            Rule::Any => "at least one item".to_owned(),
+            Rule::None => "no item".to_owned(),
+            Rule::Exactly(count) => format!("exactly {count}"),
+            Rule::Same => "the same in every item".to_owned(),
+        };
+        (words, self.over.as_ref(), &self.condition)
+    }
+
     /// The expectation in one line: `all: .status == 200`.
     pub fn describe(&self) -> String {
         let source = self.condition.source().split_whitespace().collect::<Vec<_>>().join(" ");

@@ -235,7 +235,12 @@ pub(super) fn of_command(
         .iter()
         .map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false })
         .collect();
-    let alone = says.settle(&given, None).ok().and_then(|(_, namespace)| namespace);
+    let alone = match says.settle(&given, None) {
+        // by itself it acts in the namespace of the context, which need not be that of the run
+        Ok((_, None)) => return namespace.map(str::to_owned),
+        Ok((_, alone)) => alone,
+        Err(_) => None,
+    };
     moved
         .filter(|moved| moved.takes_along(says, with, alone.as_deref()))
         .map(|moved| moved.to.clone())
@@ -404,5 +409,9 @@ mod tests {
         assert_eq!(of(PARAM, json!({"ns": "staging"})), None, "the parameter says it");
         assert_eq!(of("namespace: monitoring", json!({})), None);
         assert_eq!(of("description: none", json!({})).as_deref(), Some("staging"));
+        let optional =
+            "params: {ns: {type: string, optional: true}}\nnamespace: \"{{ params.ns }}\"";
+        assert_eq!(of(optional, json!({})).as_deref(), Some("staging"), "not in the context's");
+        assert_eq!(of(optional, json!({"ns": "shop"})), None);
     }
 }

@@ -141,7 +141,7 @@ fn files(page: &mut String, state: &RunState) -> std::fmt::Result {
 }
 
 /// Text that means nothing to Markdown, on one line.
-fn inline(text: &str) -> String {
+pub fn inline(text: &str) -> String {
     let mut out = String::new();
     for character in one_line(&sanitize(text)).chars() {
         match character {
@@ -158,7 +158,7 @@ fn inline(text: &str) -> String {
 }
 
 /// A block that no line of the text can end.
-fn fenced(language: &str, text: &str) -> String {
+pub fn fenced(language: &str, text: &str) -> String {
     let text = sanitize(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat((longest + 1).max(3));

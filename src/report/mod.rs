@@ -28,7 +28,7 @@ pub use html::html;
 pub use json::Json;
 pub use jsonl::JsonLines;
 pub use junit::junit;
-pub use markdown::markdown;
+pub use markdown::{fenced, inline, markdown};
 pub use output::write_line;
 pub use plain::Plain;
 pub use prometheus::prometheus;

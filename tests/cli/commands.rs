@@ -108,15 +108,6 @@ fn without_utf8_the_symbols_are_words() {
 }
 
 #[test]
-fn completions_for_each_shell() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let said = Place::new().run(&["completions", shell]);
-        assert_eq!(said.code, 0);
-        assert!(said.stdout.contains("no-signals") || said.stdout.contains("sandbox"), "{shell}");
-    }
-}
-
-#[test]
 fn a_confirmation_without_a_terminal_pauses_the_run() {
     let place = Place::new();
     let file = place.write(
