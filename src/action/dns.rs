@@ -1,6 +1,7 @@
 //! `dns`: resolves a name from inside pods.
 
 use super::support::fan_out::{each_pod, item, pods_of, quote};
+use super::support::kubectl_line;
 use super::support::settled::Question;
 use super::support::tool::{Done, Heard, Tool, ask_tools, exec_permissions, words};
 use super::support::tool_lookup::{Lookup, Resolved, lookup};
@@ -49,12 +50,8 @@ impl Verb for Dns {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![format!(
-            "kubectl exec -n {} {} -- getent ahosts {}",
-            quote(self.from.namespace(namespace)),
-            self.from.kubectl(),
-            quote(&self.name)
-        )]
+        let command = format!("getent ahosts {}", quote(&self.name));
+        kubectl_line::exec((&self.from, self.pods), namespace, None, "", &command)
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {

@@ -109,8 +109,9 @@ impl Verb for Get {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let mut words = vec!["kubectl get".to_owned(), self.kind.to_ascii_lowercase()];
-        words.extend(self.name.as_deref().map(quote));
+        let mut words = vec!["kubectl get".to_owned(), quote(&self.kind.to_ascii_lowercase())];
+        // both may stand in what only the run knows
+        words.extend(self.name.as_deref().filter(|name| *name != self.kind).map(quote));
         words.push(if self.all_namespaces {
             "-A".to_owned()
         } else {

@@ -1,6 +1,7 @@
 //! `listening`: whether something listens on a port of pods.
 
 use super::support::fan_out::{each_pod, item, pods_of, quote};
+use super::support::kubectl_line;
 use super::support::port_state::port_state;
 use super::support::settled::Question;
 use super::support::wrong;
@@ -54,15 +55,11 @@ impl Verb for Listening {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![
-            format!(
-                "kubectl port-forward -n {} {} {port}:{port} &",
-                quote(self.target.namespace(namespace)),
-                self.target.kubectl(),
-                port = self.port
-            ),
-            format!("nc -zv localhost {}", self.port),
-        ]
+        let (place, port) = (self.target.namespace(namespace), self.port);
+        let (mut lines, pod) = kubectl_line::pods(&self.target, Pods::All, place);
+        lines.push(format!("kubectl port-forward -n {} {pod} {port}:{port} &", quote(place)));
+        lines.push(format!("nc -zv localhost {port}"));
+        lines
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {

@@ -1,6 +1,7 @@
 //! `tcp`: connects to a port from inside pods.
 
 use super::support::fan_out::{Item, each_pod, item, pods_of, quote, reading};
+use super::support::kubectl_line;
 use super::support::settled::Question;
 use super::support::tool::{Tool, ask_tools, exec_permissions, words};
 use super::support::tool_connect::{ConnectOutcome, connect_outcome};
@@ -81,14 +82,9 @@ impl Verb for Tcp {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![format!(
-            "kubectl exec -n {} {} -- nc -zv -w {} {} {}",
-            quote(self.from.namespace(namespace)),
-            self.from.kubectl(),
-            self.seconds(),
-            quote(&self.host),
-            self.port
-        )]
+        let (host, port) = (quote(&self.host), self.port);
+        let command = format!("nc -zv -w {} {host} {port}", self.seconds());
+        kubectl_line::exec((&self.from, self.pods), namespace, None, "", &command)
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {

@@ -17,10 +17,10 @@ use std::path::Path;
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("retention").required(true).multiple(true)))]
 pub(super) struct PruneArguments {
-    /// Keep the newest N runs of each runbook
+    /// Keep the newest N runs of each runbook on each target
     #[arg(long, value_name = "N", group = "retention")]
     keep: Option<usize>,
-    /// Keep what is younger, such as 90d; with --keep, a run is removed only if it is both older and
+    /// Remove only runs older than this, such as 90d; with --keep, a run is removed only if it is both older and
     /// not among the newest
     #[arg(long, value_name = "DURATION", group = "retention")]
     older_than: Option<Duration>,
@@ -65,7 +65,7 @@ pub(super) fn prune(global: &Global, arguments: &PruneArguments) -> Result<Exit,
         changes: arguments.include.contains(&Included::Changes),
         unfinished: arguments.include.contains(&Included::Unfinished),
     };
-    let sorted = sorted(&folder, retention, forgo)?;
+    let mut sorted = sorted(&folder, retention, forgo)?;
     let mut failed = Vec::new();
     if arguments.yes {
         Journal::remove_remains(&folder);
@@ -74,6 +74,7 @@ pub(super) fn prune(global: &Global, arguments: &PruneArguments) -> Result<Exit,
                 failed.push((info.run.clone(), error.to_string()));
             }
         }
+        sorted.gone.retain(|info| failed.iter().all(|(run, _)| *run != info.run));
     }
     match arguments.output {
         ResultFormat::Text => {
@@ -131,7 +132,7 @@ fn reason(info: &RunInfo, need: &Need) -> String {
         Need::Running => "it is running".to_owned(),
         Need::Paused => format!("it is paused: runbook resume {id}"),
         Need::InDoubt { step } => format!("step {step} is in doubt: runbook status {id}"),
-        Need::Unfinished => format!("it has not ended: runbook resume {id}"),
+        Need::Unfinished => format!("it can be resumed: runbook resume {id}"),
         Need::Changes { count: 1 } => format!("its change can be undone: runbook undo {id}"),
         Need::Changes { count } => {
             format!("its {count} changes can be undone: runbook undo {id}")

@@ -5,6 +5,7 @@ use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
 use super::{Global, output, pager};
 use crate::engine::EngineError;
+use crate::event::Mode;
 use crate::history::{LastRun, Standing, last_runs};
 use crate::journal::{self, Reading};
 use crate::report::{Json, JsonLines, Look, Plain, Reporter, html, junit, markdown, prometheus};
@@ -107,7 +108,13 @@ pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exi
         }
         return Ok(Exit::Passed);
     };
-    let reading = journal::read(&folder, &journal::find(&folder, run)?)?;
+    let run = journal::find(&folder, run)?;
+    let reading = journal::read(&folder, &run)?;
+    if arguments.output == ReportFormat::Prometheus && journal::is_running(&folder, &run) {
+        return Err(CommandError::NotJudged(
+            "the run is in progress: its metrics are known when it has ended".to_owned(),
+        ));
+    }
     output::notices(&Notice::of_journal(&reading));
     let look = output::look(global);
     match &arguments.file {
@@ -167,7 +174,10 @@ fn render(
         ReportFormat::Prometheus => {
             let summary = folded(reading)?.summary();
             let standing = summary.verdict.map_or(Standing::Crashed, Standing::Ended);
-            out.write_all(prometheus(&[LastRun::of(&summary, standing)]).as_bytes())?;
+            // a dry run is none, and what takes a run back has no runbook
+            let is_one = matches!(summary.mode, Mode::Run | Mode::Resume);
+            let last = is_one.then(|| LastRun::of(&summary, standing));
+            out.write_all(prometheus(last.as_slice()).as_bytes())?;
         }
     }
     out.flush()

@@ -24,6 +24,6 @@ impl Construct for Confirm {
     }
 
     fn manual_commands(&self) -> Vec<String> {
-        vec![format!("# answer: {}", self.question)]
+        vec![format!("# answer: {}", self.question.replace('\n', "\n# "))]
     }
 }

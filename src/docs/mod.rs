@@ -7,6 +7,7 @@ mod html;
 mod index;
 mod link;
 mod markdown;
+mod marks;
 mod placeholder;
 mod sheet;
 mod step;

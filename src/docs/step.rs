@@ -1,5 +1,6 @@
 //! The steps of a page.
 
+use super::marks::Marked;
 use super::placeholder::filled;
 use super::sheet::{
     Call, Known, Named, call, effect, named, on_failure, program, severity, typed, words,
@@ -158,8 +159,14 @@ impl Writer<'_> {
         // from it cannot: the one of which more is known
         let candidates = [&self.known.open, &self.known.filled].map(|known| {
             let sketch = written.sketch(known);
-            let action = sketch.known.unwrap_or_else(|| written.sketch.as_ref().clone());
-            (sketch.exact, self.typed(&action.manual_commands(namespace)))
+            if sketch.exact {
+                let action = sketch.known.unwrap_or_else(|| written.sketch.as_ref().clone());
+                return (true, self.typed(&action.manual_commands(namespace)));
+            }
+            let marked = Marked::of(sketch.arguments, |arguments| written.with(arguments));
+            let action = marked.read.unwrap_or_else(|| written.sketch.as_ref().clone());
+            let commands = marked.marks.told(action.manual_commands(namespace));
+            (false, self.typed(&commands))
         });
         let left_open = |commands: &[String]| {
             commands.iter().map(|command| command.matches("{{").count()).sum::<usize>()

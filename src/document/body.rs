@@ -79,6 +79,11 @@ impl Written<Box<Action>> {
     pub fn sketch(&self, context: &Value) -> Sketch<Action> {
         self.arguments.sketch(VerbName(self.sketch.name()), context)
     }
+
+    /// The action with other arguments; none if they are not valid.
+    pub fn with(&self, arguments: &Value) -> Option<Action> {
+        super::sketch::read(VerbName(self.sketch.name()), arguments)
+    }
 }
 
 impl<T: Construct> Written<T> {

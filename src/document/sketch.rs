@@ -52,10 +52,18 @@ impl Deferred {
             return Sketch { arguments, known: Some(known), exact: true };
         }
         let arguments = self.partial(context);
-        let node = tree(&arguments, &mut 0);
-        let (known, found) = from_node_seed(&node, seed);
-        Sketch { arguments, known: known.filter(|_| found.faults.is_empty()), exact: false }
+        let known = read(seed, &arguments);
+        Sketch { arguments, known, exact: false }
     }
+}
+
+/// What a seed reads of arguments as they are given; none if it finds a fault in them.
+pub(super) fn read<T, S>(seed: S, arguments: &Value) -> Option<T>
+where
+    S: for<'de> DeserializeSeed<'de, Value = T> + Clone,
+{
+    let (known, found) = from_node_seed(&tree(arguments, &mut 0), seed);
+    known.filter(|_| found.faults.is_empty())
 }
 
 /// A value as a tree; its places are only different from each other.

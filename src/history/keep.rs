@@ -1,6 +1,7 @@
 //! Which runs a retention lets go, and which of them are needed all the same.
 
 use super::Standing;
+use super::last::{Place, place};
 use crate::event::{Mode, Verdict};
 use crate::journal::RunInfo;
 use crate::state::RunState;
@@ -10,7 +11,8 @@ use std::collections::BTreeMap;
 /// What is kept. A run that one of the two keeps is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// So many of the newest runs of each runbook; dry runs are counted by themselves.
+    /// So many of the newest runs of each runbook on each target; dry runs are counted by
+    /// themselves, and so are the runs on a target that take earlier ones back.
     pub keep: Option<usize>,
     /// What began at this time or later.
     pub since: Option<Timestamp>,
@@ -20,10 +22,12 @@ impl Retention {
     /// The runs that it does not keep, of `runs` in the same order, newest first. A run whose header
     /// cannot be read is kept.
     pub fn lets_go<'a>(&self, runs: &'a [RunInfo]) -> Vec<&'a RunInfo> {
-        let mut counted: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+        let mut counted: BTreeMap<(&str, Place, bool), usize> = BTreeMap::new();
         let gone = runs.iter().filter(|info| {
             let Some(header) = &info.header else { return false };
-            let key = (header.runbook.as_str(), header.mode == Mode::DryRun);
+            let is_undo = matches!(header.mode, Mode::Undo);
+            let name = if is_undo { "undo" } else { header.runbook.as_str() };
+            let key = (name, place(&header.target), header.mode == Mode::DryRun);
             let number = counted.entry(key).or_default();
             *number += 1;
             let is_new = self.keep.is_some_and(|keep| *number <= keep);

@@ -47,7 +47,11 @@ impl LastRun {
     }
 }
 
-fn place(target: &Target) -> (String, String, String) {
+/// Context, namespace and scenario of the sandbox; each is empty if there is none.
+pub(super) type Place = (String, String, String);
+
+/// What tells one target from another.
+pub(super) fn place(target: &Target) -> Place {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     (text(&target.context), text(&target.namespace), text(&target.sandbox))
 }
@@ -58,7 +62,7 @@ pub fn last_runs(
     runs: impl IntoIterator<Item = RunInfo>,
     is_running: impl Fn(&str) -> bool,
 ) -> Vec<LastRun> {
-    let mut last: BTreeMap<(String, (String, String, String)), LastRun> = BTreeMap::new();
+    let mut last: BTreeMap<(String, Place), LastRun> = BTreeMap::new();
     for info in runs {
         let Some(header) = &info.header else { continue };
         if !matches!(header.mode, Mode::Run | Mode::Resume) {

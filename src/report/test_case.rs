@@ -4,7 +4,7 @@ use super::text::{fields, one_line, value};
 use crate::event::{
     Effect, Judgement, Outcome, Severity, StepFinished, StepStarted, Truth, Verdict,
 };
-use crate::state::{RunState, StepState};
+use crate::state::{ChangeState, RunState, StepState};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -141,9 +141,13 @@ fn ended(step: &StepFinished, counts: bool) -> TestCase {
 fn begun(started: &StepStarted, last_failure: Option<&str>, state: &RunState) -> TestCase {
     let paused = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Paused);
     let due = state.due(&started.path).filter(|_| paused);
+    let is_doubted = state.changes_of(&started.path).iter().any(ChangeState::in_doubt);
     let (kind, reason) = match started.effect {
         _ if due.is_some() => ("paused", "waits for a time"),
-        Effect::Operator if paused => ("paused", "waits for a person"),
+        // what was planned and not sent waits for an approval
+        Effect::Operator | Effect::Write | Effect::Opaque if paused && !is_doubted => {
+            ("paused", "waits for a person")
+        }
         Effect::Write | Effect::Opaque => {
             ("in_doubt", "started, no outcome recorded: it may or may not have happened")
         }

@@ -81,7 +81,9 @@ impl Target {
     /// The target as an argument of kubectl.
     pub fn kubectl(&self) -> String {
         match &self.which {
-            Which::Name(name) => format!("{}/{name}", self.kind.to_ascii_lowercase()),
+            // both are in what only the run knows
+            Which::Name(name) if *name == self.kind => quote(name),
+            Which::Name(name) => quote(&format!("{}/{name}", self.kind.to_ascii_lowercase())),
             Which::Selector(selector) => {
                 format!("{} -l {}", self.kind.to_ascii_lowercase(), quote(selector))
             }

@@ -22,9 +22,7 @@ pub(in crate::action) fn pods(
         Which::Name(_) if pods == Pods::All && !target.is_one_pod() => {
             (vec![format!("kubectl get pods {place} # NAME: each of {target}")], EACH.to_owned())
         }
-        Which::Name(name) => {
-            (Vec::new(), quote(&format!("{}/{name}", target.kind.to_ascii_lowercase())))
-        }
+        Which::Name(_) => (Vec::new(), target.kubectl()),
     }
 }
 
