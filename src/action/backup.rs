@@ -146,8 +146,7 @@ impl Verb for Backup {
         // what is computed was not known when the runbook was checked
         self.check().map_err(Failure::error)?;
         let place = one_pod(context, &self.target, self.container.as_deref()).await?;
-        let cluster = context.cluster()?.identify().await?.cluster_uid;
-        let origin = Origin { cluster, namespace: place.namespace.clone() };
+        let origin = Origin::here(context, &place.namespace).await?;
         let store = self.store(context, origin);
         let (opening, now) = (store.clone(), context.now);
         let opened = blocking(move || opening.begin(now)).await;

@@ -69,8 +69,7 @@ impl Verb for BackupFile {
         let checked = blocking(move || check(&path, sha256.as_deref(), format)).await;
         let mut checked = checked.map_err(|error| Failure::error(error.to_string()))?;
         if let Some(namespace) = &self.of {
-            let cluster = context.cluster()?.identify().await?.cluster_uid;
-            checked.must_be_of(&Origin { cluster, namespace: namespace.clone() });
+            checked.must_be_of(&Origin::here(context, namespace).await?);
         }
         let summary = match checked.problem {
             Some(_) => String::new(),

@@ -244,7 +244,7 @@ impl Restore {
             (Fed::Committing(one), _) => one,
             (Fed::Stopped { why: stopped, begun: Some(begun) }, _) => {
                 let why = stopped.unwrap_or(why);
-                return Err(self.stopped(context, begun, &why, bytes).await);
+                return Err(without_commit(self.server(context).fate(begun).await, &why, bytes));
             }
             // nothing of the file was sent
             (Fed::Stopped { why: stopped, .. }, _) if self.transaction.is_some() => {
@@ -261,29 +261,7 @@ impl Restore {
         };
         match self.server(context).fate(transaction).await {
             Fate::Committed => Ok(output(Some(transaction))),
-            Fate::RolledBack => Err(rolled_back(&why, bytes)),
-            Fate::InProgress => {
-                Err(Failure::error(format!("{why}; the transaction is still in progress")))
-            }
-            Fate::Unknown(unknown) => Err(Failure::error(format!("{why}; {unknown}"))),
-        }
-    }
-
-    /// What it means that no `COMMIT` was sent: nothing, unless the file has sent one.
-    async fn stopped(
-        &self,
-        context: &Context,
-        begun: Transaction,
-        why: &str,
-        bytes: u64,
-    ) -> Failure {
-        match self.server(context).fate(begun).await {
-            Fate::RolledBack => rolled_back(why, bytes),
-            Fate::Committed => Failure::error(format!("{why}; {IN_PART}")),
-            Fate::InProgress => {
-                Failure::error(format!("{why}; the transaction is still in progress"))
-            }
-            Fate::Unknown(unknown) => Failure::error(format!("{why}; {unknown}")),
+            fate => Err(without_commit(fate, &why, bytes)),
         }
     }
 }
@@ -297,6 +275,17 @@ fn is_single_transaction(word: &str) -> bool {
     let Some(letters) = word.strip_prefix('-') else { return false };
     // what stands behind a letter that takes a value is its value
     letters.chars().take_while(|letter| !"cdfFhLoOpPRTUv".contains(*letter)).any(|one| one == '1')
+}
+
+/// What it means that no `COMMIT` of ours took place: nothing, unless the file has one.
+fn without_commit(fate: Fate, why: &str, bytes: u64) -> Failure {
+    let text = match fate {
+        Fate::RolledBack => return rolled_back(why, bytes),
+        Fate::Committed => IN_PART.to_owned(),
+        Fate::InProgress => "the transaction is still in progress".to_owned(),
+        Fate::Unknown(unknown) => unknown,
+    };
+    Failure::error(format!("{why}; {text}"))
 }
 
 /// The database is as it was.

@@ -2,6 +2,7 @@
 
 use super::arguments::{clock, state_dir};
 use super::exit::{CommandError, Exit};
+use super::history::Since;
 use super::{Global, ResultFormat, output};
 use crate::action::Duration;
 use crate::event::short_id;
@@ -9,7 +10,6 @@ use crate::history::{Forgo, Need, Retention, Standing, TakesBack, needs};
 use crate::journal::{self, Journal, RunInfo};
 use crate::state::RunState;
 use clap::{ArgGroup, Args, ValueEnum};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -59,7 +59,7 @@ struct Sorted {
 pub(super) fn prune(global: &Global, arguments: &PruneArguments) -> Result<Exit, CommandError> {
     let folder = state_dir(global)?;
     let now = clock()?.now();
-    let since = |Duration(age): Duration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+    let since = |Duration(age): Duration| Since::Ago(age).time(now);
     let retention = Retention { keep: arguments.keep, since: arguments.older_than.map(since) };
     let forgo = Forgo {
         changes: arguments.include.contains(&Included::Changes),

@@ -5,6 +5,7 @@
 //! backup is one, and has a record. A `.partial` that nobody locks was left by a process that died.
 
 use super::backup_format::BackupFormat;
+use crate::action::{Context, Failure};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -77,6 +78,20 @@ pub(in crate::action) struct Origin {
     /// The UID of the namespace `kube-system`; none if it cannot be read.
     pub(in crate::action) cluster: Option<String>,
     pub(in crate::action) namespace: String,
+}
+
+impl Origin {
+    /// A namespace of the cluster of the run.
+    ///
+    /// # Errors
+    /// When the cluster cannot be reached.
+    pub(in crate::action) async fn here(
+        context: &Context,
+        namespace: &str,
+    ) -> Result<Self, Failure> {
+        let cluster = context.cluster()?.identify().await?.cluster_uid;
+        Ok(Self { cluster, namespace: namespace.to_owned() })
+    }
 }
 
 impl BackupRecord {
