@@ -344,6 +344,14 @@ fn assign_addresses(pod: &mut Value, store: &Store, kubelet: &mut Kubelet, now: 
     pod["status"]["startTime"] = json!(object::time(now));
 }
 
+/// The image of a container that runs. Its name need not be that of the spec: a runtime says any
+/// name that it has for the same content (`ContainerStatus.image` of the API), here never that one.
+pub(super) fn show_image(status: &mut Value, image: &str) {
+    let id = json!(format!("sha256:{}", sha256(image)));
+    status["image"] = id.clone();
+    status["imageID"] = id;
+}
+
 pub(super) fn container_status(
     container: &Value,
     outcome: &Result<Labels, Waiting>,
@@ -365,7 +373,7 @@ pub(super) fn container_status(
     let mut status = json!({"name": name, "state": state, "lastState": {}, "ready": false,
         "restartCount": 0, "image": image, "imageID": "", "started": running});
     if running {
-        status["imageID"] = json!(format!("sha256:{}", sha256(image)));
+        show_image(&mut status, image);
         status["containerID"] = json!(format!("containerd://{}", sha256(format!("{uid}/{name}"))));
     }
     status

@@ -14,7 +14,7 @@ use super::back_off::{Run, Turn, turn};
 use super::ending::{Ending, of_probe, of_program};
 use super::events::{self, Told};
 use super::init;
-use super::kubelet::Kubelet;
+use super::kubelet::{Kubelet, show_image};
 use super::pods::{deleting, ended, number};
 use crate::digest::sha256;
 use crate::object;
@@ -187,7 +187,7 @@ pub(super) fn show(
     let image = container["image"].as_str().unwrap_or_default();
     let id = |turn: u64| json!(format!("containerd://{}", sha256(format!("{uid}/{name}/{turn}"))));
     status["restartCount"] = json!(turn.restarts);
-    status["imageID"] = json!(format!("sha256:{}", sha256(image)));
+    show_image(status, image);
     status["containerID"] = id(turn.restarts);
     status["started"] = json!(turn.wait.is_none());
     match turn.wait {
