@@ -3,7 +3,7 @@
 use super::Global;
 use super::changes::ChangeArguments;
 use super::exit::CommandError;
-use crate::action::{Duration, Prometheus};
+use crate::action::{Duration, Prometheus, shell_word};
 use crate::document::{self, Catalogue, FileKind, Root};
 use crate::engine::Clock;
 use crate::journal;
@@ -194,7 +194,15 @@ impl TrustArguments {
 pub(super) fn workspace(global: &Global) -> Result<Workspace, CommandError> {
     let machine = Workspace::new(state_dir(global)?);
     let host = std::env::var("RUNBOOK_HOST").unwrap_or_else(|_| host_name());
-    Ok(Workspace { roots: folders(global), clock: clock()?, host, page: Some(html), ..machine })
+    let option = |folder: &PathBuf| format!("--catalogue {}", shell_word(&folder.to_string_lossy()));
+    Ok(Workspace {
+        roots: folders(global),
+        catalogue_options: global.catalogue.iter().map(option).collect(),
+        clock: clock()?,
+        host,
+        page: Some(html),
+        ..machine
+    })
 }
 
 /// The folder of the records of runs.

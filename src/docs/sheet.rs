@@ -5,7 +5,7 @@ use super::step::{Part, StepSheet, Writer};
 use super::undone;
 use crate::diagnosis;
 use crate::document::{Deferred, Finding, OnFailure, Param, ParamType, Runbook, Step};
-use crate::event::{Effect, Severity};
+use crate::event::{Effect, Severity, typed_value};
 use crate::expression::Jq;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -167,7 +167,7 @@ fn context(runbook: &Runbook, params: &Map<String, Value>) -> Value {
 pub(super) fn words(text: &Deferred, known: &Known) -> String {
     match text.partial(&known.filled) {
         Value::Null => String::new(),
-        value => filled(&typed(&value), &known.filled),
+        value => filled(&typed_value(&value), &known.filled),
     }
 }
 
@@ -229,7 +229,7 @@ fn facts(runbook: &Runbook, namespace: Option<String>, known: &Known) -> Vec<Fac
 fn parameter(name: &str, param: &Param) -> Parameter {
     let mut kind = param.kind.as_str().to_owned();
     if !param.values.is_empty() {
-        kind = format!("{kind}: {}", param.values.iter().map(typed).collect::<Vec<_>>().join(", "));
+        kind = format!("{kind}: {}", param.values.iter().map(typed_value).collect::<Vec<_>>().join(", "));
     }
     let bounds = [("at least", param.min), ("at most", param.max)];
     for (label, bound) in bounds {
@@ -239,22 +239,13 @@ fn parameter(name: &str, param: &Param) -> Parameter {
     Parameter {
         name: name.to_owned(),
         kind,
-        default: param.default.as_ref().filter(|_| !param.secret).map(typed),
+        default: param.default.as_ref().filter(|_| !param.secret).map(typed_value),
         otherwise: match (param.secret, param.default.is_some() || param.optional) {
             (true, _) => "secret",
             (false, true) => "optional",
             (false, false) => "required",
         },
         about: param.description.clone(),
-    }
-}
-
-/// A value as it is typed after `--set NAME=`.
-pub(super) fn typed(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(typed).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
     }
 }
 
@@ -286,7 +277,7 @@ pub(super) fn call(name: String, with: &Value, known: &Known) -> Call {
     Call {
         name,
         with: with
-            .map(|(name, value)| (name.clone(), filled(&typed(value), &known.filled)))
+            .map(|(name, value)| (name.clone(), filled(&typed_value(value), &known.filled)))
             .collect(),
     }
 }

@@ -3,11 +3,12 @@
 use super::marks::Marked;
 use super::placeholder::filled;
 use super::sheet::{
-    Call, Known, Named, call, effect, named, on_failure, program, severity, typed, words,
+    Call, Known, Named, call, effect, named, on_failure, program, severity, words,
 };
 use crate::action::Action;
 use crate::construct::Construct;
 use crate::document::{Body, Group, Retry, Step, Written};
+use crate::event::typed_value;
 use crate::expression::Expectation;
 use serde::Serialize;
 
@@ -144,7 +145,7 @@ impl Writer<'_> {
             Body::Value(value) => sheet.program = Some(program(value)),
             Body::Run(written) => {
                 let arguments = written.arguments.partial(&self.known.filled);
-                let name = filled(&typed(&arguments["runbook"]), &self.known.filled);
+                let name = filled(&typed_value(&arguments["runbook"]), &self.known.filled);
                 sheet.call = Some(call(name, &arguments["with"], self.known));
             }
             Body::Confirm(written) => self.construct(sheet, written),

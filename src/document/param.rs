@@ -102,13 +102,7 @@ impl Param {
             ParamType::Bool => {
                 Value::Bool(text.parse().map_err(|_| format!("`{text}` is not true or false"))?)
             }
-            ParamType::List => Value::Array(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty())
-                    .map(Value::from)
-                    .collect(),
-            ),
+            ParamType::List => Value::Array(list(text)?),
             ParamType::Enum => {
                 let found = self.values.iter().find(|value| match value {
                     Value::String(value) => value == text,
@@ -182,6 +176,18 @@ impl Param {
     }
 }
 
+/// A list as it is typed: `a,b`, or a JSON array, which can be empty and hold anything.
+fn list(text: &str) -> Result<Vec<Value>, String> {
+    let text = text.trim();
+    if text.starts_with('[') && text.ends_with(']') {
+        return serde_json::from_str(text).map_err(|error| {
+            format!("`{text}` is not a JSON array ({error}); for a list of words, write a,b")
+        });
+    }
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    Ok(words.map(Value::from).collect())
+}
+
 fn is_version(text: &str) -> bool {
     let bare = text.strip_prefix('v').unwrap_or(text);
     let core = bare.split(['-', '+']).next().unwrap_or_default();
@@ -213,6 +219,9 @@ mod tests {
                 Err("c is not one of a, b".to_owned()),
             ),
             (json!({"type": "list"}), "a, b,", Ok(json!(["a", "b"]))),
+            (json!({"type": "list"}), "[]", Ok(json!([]))),
+            (json!({"type": "list"}), r#" ["a,b", {"n": 1}]"#, Ok(json!(["a,b", {"n": 1}]))),
+            (json!({"type": "list"}), "[::1]:80,b", Ok(json!(["[::1]:80", "b"]))),
             (json!({"type": "semver"}), "v1.0.68", Ok(json!("v1.0.68"))),
             (
                 json!({"type": "semver"}),
@@ -228,6 +237,8 @@ mod tests {
             assert_eq!(param(declared.clone()).parse(text), wanted, "{declared} {text}");
         }
         assert!(param(json!({"type": "duration"})).parse("15").is_err());
+        let wrong = param(json!({"type": "list"})).parse("[a,b]").unwrap_err();
+        assert!(wrong.starts_with("`[a,b]` is not a JSON array"), "{wrong}");
         assert!(
             !param(json!({"type": "string", "pattern": "a", "secret": true}))
                 .parse("hunter2")

@@ -27,7 +27,7 @@ pub use change::{
 };
 pub use judgement::{JudgedItem, Judgement, Truth};
 pub use kind::StepKind;
-pub use next::{Mark, Next, shell_word, short_id};
+pub use next::{Mark, Next, shell_word, short_id, typed_value};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use reason::Reason;
 pub use saved::Saved;

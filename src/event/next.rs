@@ -107,14 +107,22 @@ impl fmt::Display for Next {
     }
 }
 
-fn typed_value(value: &Value) -> String {
+/// A value as it is typed after `--set NAME=`: words with commas between them, and as JSON a list
+/// that would be read as another one.
+pub fn typed_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
-            .collect::<Vec<_>>()
-            .join(","),
+        Value::Array(items) => {
+            let is_word = |word: &str| {
+                !word.is_empty() && word.trim() == word && !word.contains([',', '[', ']'])
+            };
+            let words: Option<Vec<&str>> =
+                items.iter().map(|item| item.as_str().filter(|word| is_word(word))).collect();
+            match words {
+                Some(words) if !words.is_empty() => words.join(","),
+                _ => value.to_string(),
+            }
+        }
         other => other.to_string(),
     }
 }
@@ -141,6 +149,21 @@ mod tests {
     use super::*;
     use crate::event::sample::RUN;
     use serde_json::json;
+
+    #[test]
+    fn a_list_is_typed_so_that_it_is_read_as_the_same_one() {
+        for (value, typed) in [
+            (json!(["a", "b"]), "a,b"),
+            (json!([]), "[]"),
+            (json!(["a,b"]), r#"["a,b"]"#),
+            (json!([" a"]), r#"[" a"]"#),
+            (json!(["[a"]), r#"["[a"]"#),
+            (json!([8080, 9090]), "[8080,9090]"),
+            (json!([{"name": "a"}]), r#"[{"name":"a"}]"#),
+        ] {
+            assert_eq!(typed_value(&value), typed);
+        }
+    }
 
     #[test]
     fn the_line_is_what_is_typed() {

@@ -222,7 +222,7 @@ impl Session {
             arguments: called,
             prompt,
             stop,
-            invocation: place.invocation(),
+            invocation: place.invocation(&self.workspace.catalogue_options),
             timeout: self.conduct.timeout,
             kept,
             host: self.workspace.host.clone(),

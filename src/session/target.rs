@@ -169,9 +169,9 @@ impl ClusterChoice {
         }
     }
 
-    /// The options that a following command must repeat.
-    pub(super) fn invocation(&self) -> Invocation {
-        let mut options = Vec::new();
+    /// The options that a following command must repeat, besides those about the catalogue.
+    pub(super) fn invocation(&self, catalogue: &[String]) -> Invocation {
+        let mut options = catalogue.to_vec();
         if let Some(scenario) = &self.sandbox {
             options.push(format!("--sandbox={}", crate::action::shell_word(scenario)));
         }

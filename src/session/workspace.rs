@@ -16,6 +16,8 @@ pub struct Workspace {
     pub state_dir: PathBuf,
     /// Folders with runbooks, strongest first; those of the program come last by themselves.
     pub roots: Vec<Root>,
+    /// Options that say where runbooks are, as `--catalogue ops`: a following command repeats them.
+    pub catalogue_options: Vec<String>,
     /// The catalogue, if it was read already; that of the folders as they are now if not.
     pub read: Option<Catalogue>,
     /// Where times come from.
@@ -42,6 +44,7 @@ impl Workspace {
         Self {
             state_dir: state_dir.into(),
             roots: Vec::new(),
+            catalogue_options: Vec::new(),
             read: None,
             clock: Clock::System,
             durability: Durability::Synced,

@@ -198,3 +198,20 @@ fn promise_4_the_same_cluster_and_user_at_another_address_go_on() {
     let said = stage.run(&["resume", RUN, "--yes", "--skip", "ask", "--reason", "asked elsewhere"]);
     assert_eq!(said.code, 0, "{}", said.all());
 }
+
+#[test]
+fn the_command_to_continue_names_the_catalogue_of_the_run() {
+    let place = Place::new();
+    place.write(
+        "our ops/own/ask.yaml",
+        "runbook: v1\ntitle: Ask\nsteps:\n  - id: sure\n    confirm: Sure?\n",
+    );
+    let paused = place.run(&["run", "own/ask", "--catalogue", "our ops"]);
+    assert_eq!(paused.code, 4, "{}", paused.all());
+    let wanted = "runbook resume 00000000 --catalogue 'our ops'";
+    assert!(paused.all().contains(wanted), "{}", paused.all());
+    let without = place.run(&["resume", "00000000"]);
+    assert_eq!(without.code, 2, "{}", without.all());
+    let again = place.run(&["resume", "00000000", "--catalogue", "our ops"]);
+    assert_eq!(again.code, 4, "{}", again.all());
+}
