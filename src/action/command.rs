@@ -45,6 +45,8 @@ const AFTERWARDS: Duration = Duration::from_secs(1);
 /// the background may print for one second more, and `truncated` is true if it would print longer.
 /// When the program ends, when the step times out, at the second signal, and when the run is killed,
 /// the group receives SIGTERM, and SIGKILL 5 seconds later. `runbook status` lists process groups that may still be running.
+/// A program with a time limit of its own needs more of the step: `helm upgrade --atomic` waits once more for its
+/// rollback, and leaves the release pending if it is ended before.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
