@@ -6,7 +6,8 @@ use super::{Global, output};
 use crate::action::network_audit::{Needed, edge};
 use crate::action::survey;
 use crate::network::{
-    Decision, Graph, Protocol, all_pairs, declared, edges_of, intended, mermaid, page, picture, svg,
+    Decision, Graph, Protocol, all_pairs, declared, edges_of, grouped, intended, mermaid,
+    not_looked_at, page, picture, svg,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -89,9 +90,11 @@ async fn graph(global: &Global, arguments: &GraphArguments) -> Result<Exit, Comm
             cluster.target().server
         )));
     }
+    let mut unread = Vec::new();
     let mut edges = if arguments.all {
         all_pairs(&survey.inventory, &namespace)
     } else {
+        unread = not_looked_at(&survey.inventory, &survey.objects, &namespace);
         let environment = edges_of(declared(&survey.inventory, &survey.objects, Some(&namespace)));
         environment.into_iter().chain(intended(&survey.inventory, &namespace)).collect()
     };
@@ -101,10 +104,10 @@ async fn graph(global: &Global, arguments: &GraphArguments) -> Result<Exit, Comm
     for gap in &survey.gaps {
         output::hint(gap);
     }
-    let graph = picture(&survey.inventory, &namespace, &edges);
+    let graph = Graph { not_looked_at: unread, ..picture(&survey.inventory, &namespace, &edges) };
     let text = match arguments.output {
-        Drawing::Mermaid => mermaid(&graph),
-        Drawing::Svg => svg(&graph),
+        Drawing::Mermaid => mermaid(&grouped(&graph)),
+        Drawing::Svg => svg(&grouped(&graph)),
         Drawing::Html => page(&format!("Network paths of {namespace}"), &graph),
         Drawing::Json => format!(
             "{:#}\n",
@@ -131,11 +134,16 @@ fn needed(text: &str) -> Result<Needed, CommandError> {
     Ok(Needed { from: from.to_owned(), to: to.to_owned(), port: None, protocol: Protocol::Tcp })
 }
 
-/// `12 workloads, 15 edges: 13 open, 1 closed, 1 unknown`
+/// `12 workloads, 15 edges: 13 open, 1 closed, 1 unknown; 2 addresses were not looked at`
 fn told(graph: &Graph) -> String {
     let count = |verdict| graph.edges.iter().filter(|edge| edge.verdict == verdict).count();
+    let unread = match graph.not_looked_at.len() {
+        0 => String::new(),
+        1 => "; 1 address was not looked at".to_owned(),
+        many => format!("; {many} addresses were not looked at"),
+    };
     format!(
-        "{} workloads, {} edges: {} open, {} closed, {} unknown",
+        "{} workloads, {} edges: {} open, {} closed, {} unknown{unread}",
         graph.nodes.len(),
         graph.edges.len(),
         count(Decision::Allowed),

@@ -91,7 +91,7 @@ pub fn declared(
     found
 }
 
-fn place(object: &Value) -> (&str, &str) {
+pub(super) fn place(object: &Value) -> (&str, &str) {
     (
         object["metadata"]["namespace"].as_str().unwrap_or_default(),
         object["metadata"]["name"].as_str().unwrap_or_default(),
@@ -114,21 +114,25 @@ fn address(inventory: &Inventory, namespace: &str, text: &str) -> Option<(Destin
         .then_some((destination, port))
 }
 
-fn variables(
-    object: &Value,
-    namespace: &str,
-    maps: &BTreeMap<(&str, &str), &Value>,
-) -> Vec<(String, String)> {
+/// The containers of a workload's template, those of init last.
+pub(super) fn containers(object: &Value) -> impl Iterator<Item = &Value> {
     let template = if object["kind"] == "CronJob" {
         &object["spec"]["jobTemplate"]["spec"]["template"]
     } else {
         &object["spec"]["template"]
     };
-    let mut all = Vec::new();
-    let containers = ["containers", "initContainers"]
+    ["containers", "initContainers"]
         .into_iter()
-        .flat_map(|key| template["spec"][key].as_array().into_iter().flatten());
-    for container in containers {
+        .flat_map(|key| template["spec"][key].as_array().into_iter().flatten())
+}
+
+fn variables(
+    object: &Value,
+    namespace: &str,
+    maps: &BTreeMap<(&str, &str), &Value>,
+) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for container in containers(object) {
         for from in container["envFrom"].as_array().into_iter().flatten() {
             let map =
                 from["configMapRef"]["name"].as_str().and_then(|name| maps.get(&(namespace, name)));

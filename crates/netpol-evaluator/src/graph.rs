@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-use super::{Decision, Path, StageOutcome};
+use super::{Decision, NotLookedAt, Path, StageOutcome};
 
 /// Workloads and the edges between them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -15,6 +15,8 @@ pub struct Graph {
     pub nodes: BTreeSet<GraphNode>,
     /// The edges.
     pub edges: Vec<GraphEdge>,
+    /// Where other edges may be, of which nothing is known.
+    pub not_looked_at: Vec<NotLookedAt>,
 }
 
 /// A workload, Service or host.
@@ -78,6 +80,12 @@ impl Graph {
     }
 }
 
+/// A variable that was not read, in one line.
+pub(super) fn unread(one: &NotLookedAt) -> String {
+    let text = format!("{} {}: {}", full_name(&one.source), one.variable, one.reason);
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 pub(super) fn title(namespace: &str) -> &str {
     if namespace.is_empty() { "outside" } else { namespace }
 }
@@ -135,6 +143,9 @@ fn write_mermaid(graph: &Graph) -> Result<String, fmt::Error> {
             quoted(&caption(edge)),
             number(&edge.destination)
         )?;
+    }
+    for one in &graph.not_looked_at {
+        writeln!(text, "  %% not looked at: {}", unread(one))?;
     }
     for (index, edge) in edges.iter().enumerate() {
         writeln!(text, "  linkStyle {index} stroke:{}", colour(edge.verdict))?;

@@ -14,8 +14,10 @@ mod explain;
 mod external;
 mod fix;
 mod graph;
+mod grouped;
 pub mod host;
 mod inventory;
+mod layout;
 mod lint;
 mod lint_edges;
 mod misdirected;
@@ -29,6 +31,7 @@ mod resolve;
 mod selector;
 mod service;
 mod svg;
+mod unread;
 
 pub use cidr::{Cidr, CidrError};
 pub use declared::{Declared, declared};
@@ -43,6 +46,7 @@ pub use evaluate::{
 pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};
 pub use fix::{Alternative, Fix, propose, propose_for_path};
 pub use graph::{Graph, GraphEdge, GraphNode, mermaid};
+pub use grouped::grouped;
 pub use inventory::{Inventory, PodState, Unreadable, Workload};
 pub use lint::{Lint, LintId, Severity, lint};
 pub use misdirected::{Misdirected, PodName};
@@ -58,6 +62,7 @@ pub use policy::{
 pub use selector::{LabelSelector, Labels, Operator, Requirement, SelectorError};
 pub use service::{EndpointSlice, Service, ServiceKind, ServicePort, SliceEndpoint};
 pub use svg::svg;
+pub use unread::{NotLookedAt, not_looked_at};
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ pub fn picture(inventory: &Inventory, namespace: &str, edges: &[Edge]) -> Graph 
     let nodes: BTreeSet<GraphNode> =
         workloads.map(|workload| node(&format!("{}/{}", workload.kind, workload.name))).collect();
     let edges = edges.iter().map(|edge| judged(inventory, edge)).collect();
-    Graph { nodes, edges }
+    Graph { nodes, edges, not_looked_at: Vec::new() }
 }
 
 /// Every workload of the namespace to every port of every Service in it: what the policies allow,

@@ -1,225 +1,235 @@
-//! A graph as an SVG document: first the layout, then the drawing.
+//! A graph as an SVG document.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use unicode_width::UnicodeWidthStr;
 
 use super::Decision;
-use super::graph::{Graph, GraphEdge, GraphNode, caption, colour, escaped, full_name, title};
+use super::graph::{
+    Graph, GraphEdge, GraphNode, caption, colour, escaped, full_name, title, unread,
+};
+use super::layout::{Layout, Link, Place, Size, layout};
 
-const ROW: usize = 44;
-const GAP: usize = 120;
-const BOX: usize = 28;
-const TOP: usize = 60;
-const MARGIN: usize = 20;
-const LANE: usize = 22;
+const MARGIN: f64 = 20.0;
+const BOX: f64 = 42.0;
+const LABEL: f64 = 16.0;
+const LINE: f64 = 22.0;
+/// The width of a character of the monospaced fonts, of size 12 and 10.
+const WIDE: f64 = 7.25;
+const NARROW: f64 = 6.1;
 
-/// An SVG document without scripts: a column per namespace, a box per node, and below, a line per
-/// edge that is not allowed, with its reason.
+/// An SVG document without scripts: a box per node, an arrow per edge with its port, and below, a
+/// line per edge that is not allowed, with its reason, and one per variable that was not read.
 #[must_use]
 pub fn svg(graph: &Graph) -> String {
     // writing into a String cannot fail
     write_svg(graph, true).unwrap_or_default()
 }
 
-type Columns<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
-type Places<'a> = BTreeMap<(&'a str, &'a str), Place>;
-
-#[derive(Clone, Copy)]
-struct Place {
-    left: usize,
-    width: usize,
-    top: usize,
-    /// How many ends of edges it has, and how many of them are drawn.
-    ends: usize,
-    drawn: usize,
+/// An edge as it is drawn: which boxes, and what stands at it.
+struct Drawn<'a> {
+    edge: &'a GraphEdge,
+    from: usize,
+    to: usize,
+    text: String,
 }
 
-impl Place {
-    fn right(&self) -> usize {
-        self.left + self.width
-    }
-
-    /// The height of the next end of an edge: each has its own lane.
-    fn lane(&mut self) -> usize {
-        self.drawn += 1;
-        self.top + BOX * self.drawn / (self.ends + 1)
-    }
-}
-
-/// Takes the next lane of a node.
-fn end_at<'a>(places: &mut Places<'a>, node: &'a GraphNode) -> Option<(usize, Place)> {
-    places
-        .get_mut(&(node.namespace.as_str(), node.name.as_str()))
-        .map(|place| (place.lane(), *place))
-}
-
-fn text_width(text: &str) -> usize {
-    // a character of a monospaced font of size 12 is 7.25 wide
-    text.width() * 29 / 4
-}
-
-/// `reasons`: whether to list the reasons of edges that are not allowed below the picture.
+/// `reasons`: whether to list below the picture why edges are not allowed, and what was not read.
 pub(super) fn write_svg(graph: &Graph, reasons: bool) -> Result<String, fmt::Error> {
-    let (columns, edges) = graph.sorted();
-    let mut places = places(&columns, &edges);
+    let (columns, mut edges) = graph.sorted();
+    edges.sort_by_key(|edge| rank(edge.verdict));
+    let nodes: Vec<(&str, &str)> = columns
+        .iter()
+        .flat_map(|(namespace, names)| names.iter().map(|name| (*namespace, *name)))
+        .collect();
+    let drawn = drawn(&nodes, &edges);
+    let sizes: Vec<Size> = nodes.iter().map(|node| size_of(node)).collect();
+    let links: Vec<Link> = drawn
+        .iter()
+        .map(|one| {
+            let label = Size { width: width_of(&one.text, NARROW) + 6.0, height: LABEL };
+            Link { from: one.from, to: one.to, label }
+        })
+        .collect();
+    let layout = layout(&sizes, &links);
     let mut body = String::new();
-    draw_nodes(&mut body, &columns, &places)?;
-    let (width, height) = draw_edges(&mut body, &edges, &mut places, reasons)?;
-    document(width + MARGIN, height, &body)
-}
-
-/// Where the nodes stand: a column per namespace, as wide as its longest name.
-fn places<'a>(columns: &Columns<'a>, edges: &[&GraphEdge]) -> Places<'a> {
-    let (mut places, mut left) = (Places::new(), MARGIN);
-    for (namespace, names) in columns {
-        let longest = names.iter().map(|name| text_width(name)).max().unwrap_or_default();
-        let width = longest.max(text_width(title(namespace))) + 24;
-        for (row, name) in names.iter().enumerate() {
-            let ends = edges
-                .iter()
-                .flat_map(|edge| [&edge.source, &edge.destination])
-                .filter(|node| node.namespace == *namespace && node.name == *name)
-                .count();
-            let place = Place { left, width, top: TOP + row * ROW, ends, drawn: 0 };
-            places.insert((namespace, name), place);
-        }
-        left += width + GAP;
-    }
-    places
-}
-
-fn draw_nodes(body: &mut String, columns: &Columns<'_>, places: &Places<'_>) -> fmt::Result {
-    for (namespace, names) in columns {
-        let column =
-            names.iter().filter_map(|name| Some((*name, places.get(&(*namespace, *name))?)));
-        for (index, (name, place)) in column.enumerate() {
-            let Place { left, width, top, .. } = place;
-            let middle = left + width / 2;
-            if index == 0 {
-                writeln!(
-                    body,
-                    r##"<text x="{middle}" y="36" text-anchor="middle" font-weight="bold" fill="#1f2328">{}</text>"##,
-                    escaped(title(namespace))
-                )?;
-            }
+    draw_edges(&mut body, &drawn, &layout)?;
+    draw_nodes(&mut body, &nodes, &layout)?;
+    let (mut width, mut height) = (layout.width(), layout.height() + MARGIN);
+    if reasons {
+        for (colour, text) in told(graph, &edges) {
+            height += LINE;
+            width = width.max(width_of(&text, WIDE));
             writeln!(
                 body,
-                r##"<rect x="{left}" y="{top}" width="{width}" height="{BOX}" rx="4" fill="#f6f8fa" stroke="#8c959f"/>"##
+                r#"<text x="0" y="{height:.0}" fill="{colour}">{}</text>"#,
+                escaped(&text)
             )?;
+        }
+    }
+    document(width + 2.0 * MARGIN, height + 2.0 * MARGIN, &body)
+}
+
+/// What is wrong comes first.
+pub(super) fn rank(verdict: Decision) -> u8 {
+    match verdict {
+        Decision::Denied => 0,
+        Decision::Unknown => 1,
+        Decision::Allowed => 2,
+    }
+}
+
+/// The edges between two boxes, with a number at those that are not allowed.
+fn drawn<'a>(nodes: &[(&str, &str)], edges: &[&'a GraphEdge]) -> Vec<Drawn<'a>> {
+    let indexes: BTreeMap<(&str, &str), usize> =
+        nodes.iter().enumerate().map(|(index, node)| (*node, index)).collect();
+    let index =
+        |node: &GraphNode| indexes.get(&(node.namespace.as_str(), node.name.as_str())).copied();
+    let numbered = edges.iter().enumerate().filter_map(|(at, edge)| {
+        let (from, to) = (index(&edge.source)?, index(&edge.destination)?);
+        let text = match edge.verdict {
+            Decision::Allowed => edge.port.clone(),
+            Decision::Denied | Decision::Unknown => format!("[{}] {}", at + 1, edge.port),
+        };
+        Some(Drawn { edge, from, to, text })
+    });
+    // one to itself is told below, and needs no arrow
+    numbered.filter(|one| one.from != one.to).collect()
+}
+
+/// The lines below the picture.
+fn told(graph: &Graph, edges: &[&GraphEdge]) -> Vec<(&'static str, String)> {
+    let closed = edges.iter().enumerate().filter(|(_, edge)| edge.verdict != Decision::Allowed);
+    let mut lines: Vec<(&str, String)> = closed
+        .map(|(at, edge)| (colour(edge.verdict), format!("{}  {}", at + 1, described(edge))))
+        .collect();
+    let unread = graph.not_looked_at.iter().map(|one| format!("not looked at: {}", unread(one)));
+    lines.extend(unread.map(|line| (colour(Decision::Unknown), line)));
+    lines
+}
+
+fn width_of(text: &str, character: f64) -> f64 {
+    // a line is as long as its characters are wide, which is far less than what f64 holds
+    text.width().min(10_000) as f64 * character
+}
+
+fn size_of((namespace, name): &(&str, &str)) -> Size {
+    let text = width_of(name, WIDE).max(width_of(title(namespace), NARROW));
+    Size { width: text + 24.0, height: BOX }
+}
+
+fn draw_nodes(body: &mut String, nodes: &[(&str, &str)], layout: &Layout) -> fmt::Result {
+    for ((namespace, name), place) in nodes.iter().zip(&layout.boxes) {
+        let Place { left, top, width, height } = place;
+        writeln!(
+            body,
+            r##"<rect x="{left:.0}" y="{top:.0}" width="{width:.0}" height="{height:.0}" rx="4" fill="#f6f8fa" stroke="#8c959f"/>"##
+        )?;
+        let middle = left + width / 2.0;
+        for (line, size, fill, text) in
+            [(18.0, 12, "#1f2328", *name), (33.0, 10, "#59636e", title(namespace))]
+        {
             writeln!(
                 body,
-                r##"<text x="{middle}" y="{}" text-anchor="middle" fill="#1f2328">{}</text>"##,
-                top + 18,
-                escaped(name)
+                r#"<text x="{middle:.0}" y="{:.0}" text-anchor="middle" font-size="{size}" fill="{fill}">{}</text>"#,
+                top + line,
+                escaped(text)
             )?;
         }
     }
     Ok(())
 }
 
-/// Draws the edges and, below the nodes, a line for each that is not allowed. Returns the right and
-/// lower border.
-fn draw_edges<'a>(
-    body: &mut String,
-    edges: &[&'a GraphEdge],
-    places: &mut Places<'a>,
-    reasons: bool,
-) -> Result<(usize, usize), fmt::Error> {
-    let mut right = places.values().map(Place::right).max().unwrap_or(MARGIN);
-    let mut lane = places.values().map(|place| place.top + BOX).max().unwrap_or(TOP) + 40;
-    let mut number = 0;
-    for edge in edges {
-        let (Some((y1, from)), Some((y2, to))) =
-            (end_at(places, &edge.source), end_at(places, &edge.destination))
-        else {
-            continue;
-        };
-        let mark = (edge.verdict != Decision::Allowed).then(|| {
-            number += 1;
-            number
-        });
-        line(body, edge, (from, y1), (to, y2), mark)?;
-        right = right.max(from.right() + GAP / 2);
-        if let (Some(mark), true) = (mark, reasons) {
-            let text = format!("{mark}  {}", described(edge));
-            writeln!(
-                body,
-                r#"<text x="{MARGIN}" y="{lane}" fill="{}">{}</text>"#,
-                colour(edge.verdict),
-                escaped(&text)
-            )?;
-            right = right.max(MARGIN + text_width(&text));
-            lane += LANE;
+/// The sides of boxes that edges touch, each edge at a height of its own.
+fn heights(drawn: &[Drawn<'_>], layout: &Layout) -> BTreeMap<(usize, bool), f64> {
+    let mut sides: BTreeMap<(usize, bool), Vec<(f64, usize, bool)>> = BTreeMap::new();
+    for (index, (one, label)) in drawn.iter().zip(&layout.labels).enumerate() {
+        for (end, leaves) in [(one.from, true), (one.to, false)] {
+            let right = is_right(&layout.boxes[end], label);
+            sides.entry((end, right)).or_default().push((label.middle(), index, leaves));
         }
     }
-    Ok((right, lane))
+    let mut heights = BTreeMap::new();
+    for ((end, _), mut touching) in sides {
+        touching.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+        let Place { top, height, .. } = layout.boxes[end];
+        let lane = height / (touching.len() + 1) as f64;
+        let mut y = top;
+        for (_, index, leaves) in touching {
+            y += lane;
+            heights.insert((index, leaves), y);
+        }
+    }
+    heights
+}
+
+/// Whether a label is to the right of a box.
+fn is_right(place: &Place, label: &Place) -> bool {
+    label.left + label.width / 2.0 > place.left + place.width / 2.0
+}
+
+fn draw_edges(body: &mut String, drawn: &[Drawn<'_>], layout: &Layout) -> fmt::Result {
+    let heights = heights(drawn, layout);
+    for (index, (one, label)) in drawn.iter().zip(&layout.labels).enumerate() {
+        let end = |end: usize, leaves: bool| {
+            let place = &layout.boxes[end];
+            let right = is_right(place, label);
+            let x = if right { place.right() } else { place.left };
+            (x, heights.get(&(index, leaves)).copied().unwrap_or(place.middle()))
+        };
+        let ((x1, y1), (x2, y2)) = (end(one.from, true), end(one.to, false));
+        let (near, far) = if x1 <= label.left + label.width / 2.0 {
+            (label.left, label.right())
+        } else {
+            (label.right(), label.left)
+        };
+        let (y, first, second) = (label.middle(), (x1 + near) / 2.0, (far + x2) / 2.0);
+        let colour = colour(one.edge.verdict);
+        let style = match one.edge.verdict {
+            Decision::Allowed => "",
+            Decision::Denied => r#" stroke-width="2""#,
+            Decision::Unknown => r#" stroke-dasharray="5 3""#,
+        };
+        writeln!(
+            body,
+            r#"<path d="M{x1:.0} {y1:.0}C{first:.0} {y1:.0} {first:.0} {y:.0} {near:.0} {y:.0}L{far:.0} {y:.0}C{second:.0} {y:.0} {second:.0} {y2:.0} {x2:.0} {y2:.0}" fill="none" stroke="{colour}"{style} marker-end="url(#{})"><title>{}</title></path>"#,
+            one.edge.verdict,
+            escaped(&described(one.edge)),
+        )?;
+        writeln!(
+            body,
+            r##"<text x="{:.0}" y="{:.0}" text-anchor="middle" font-size="10" fill="{colour}" stroke="#ffffff" stroke-width="4" paint-order="stroke">{}</text>"##,
+            label.left + label.width / 2.0,
+            y + 3.5,
+            escaped(&one.text)
+        )?;
+    }
+    Ok(())
 }
 
 /// The document around what is drawn.
-fn document(width: usize, height: usize, body: &str) -> Result<String, fmt::Error> {
+fn document(width: f64, height: f64, body: &str) -> Result<String, fmt::Error> {
     let mut text = String::new();
     writeln!(
         text,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="monospace" font-size="12">"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="Network paths" width="{width:.0}" height="{height:.0}" viewBox="0 0 {width:.0} {height:.0}" font-family="monospace" font-size="12">"#
     )?;
-    writeln!(text, "<title>network paths</title>")?;
+    writeln!(text, "<title>Network paths</title>")?;
     writeln!(text, "<defs>")?;
-    for (id, verdict) in [
-        ("allowed", Decision::Allowed),
-        ("denied", Decision::Denied),
-        ("unknown", Decision::Unknown),
-    ] {
+    for verdict in [Decision::Allowed, Decision::Denied, Decision::Unknown] {
         writeln!(
             text,
-            r#"<marker id="{id}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="{}"/></marker>"#,
+            r#"<marker id="{verdict}" viewBox="0 0 8 8" refX="8" refY="4" markerUnits="userSpaceOnUse" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="{}"/></marker>"#,
             colour(verdict)
         )?;
     }
     writeln!(text, "</defs>")?;
-    writeln!(text, r##"<rect width="{width}" height="{height}" fill="#ffffff"/>"##)?;
+    writeln!(text, r##"<rect width="{width:.0}" height="{height:.0}" fill="#ffffff"/>"##)?;
+    writeln!(text, r#"<g transform="translate({MARGIN} {MARGIN})">"#)?;
     text.push_str(body);
-    writeln!(text, "</svg>")?;
+    writeln!(text, "</g>\n</svg>")?;
     Ok(text)
-}
-
-/// The curve of an edge: from side to side between columns, as a bow within one.
-fn line(
-    body: &mut String,
-    edge: &GraphEdge,
-    (from, y1): (Place, usize),
-    (to, y2): (Place, usize),
-    mark: Option<usize>,
-) -> fmt::Result {
-    let (start, end, bend) = match from.left.cmp(&to.left) {
-        std::cmp::Ordering::Less => (from.left + from.width, to.left, GAP / 2),
-        std::cmp::Ordering::Greater => (from.left, to.left + to.width, GAP / 2),
-        std::cmp::Ordering::Equal => (from.left + from.width, to.left + to.width, GAP / 2),
-    };
-    let (first, second) = match from.left.cmp(&to.left) {
-        std::cmp::Ordering::Less => (start + bend, end.saturating_sub(bend)),
-        std::cmp::Ordering::Greater => (start.saturating_sub(bend), end + bend),
-        std::cmp::Ordering::Equal => (start + bend, end + bend),
-    };
-    let dashed = if edge.verdict == Decision::Allowed { "" } else { r#" stroke-dasharray="5 3""# };
-    writeln!(
-        body,
-        r#"<path d="M{start} {y1}C{first} {y1} {second} {y2} {end} {y2}" fill="none" stroke="{}"{dashed} marker-end="url(#{})"><title>{}</title></path>"#,
-        colour(edge.verdict),
-        edge.verdict,
-        escaped(&described(edge)),
-    )?;
-    // the middle of a cubic curve
-    let (x, y) = ((start + 3 * first + 3 * second + end) / 8, usize::midpoint(y1, y2));
-    let text = mark.map_or_else(|| edge.port.clone(), |mark| format!("[{mark}] {}", edge.port));
-    writeln!(
-        body,
-        r##"<text x="{x}" y="{}" text-anchor="middle" font-size="10" fill="{}" stroke="#ffffff" stroke-width="3" paint-order="stroke">{}</text>"##,
-        y.saturating_sub(4),
-        colour(edge.verdict),
-        escaped(&text)
-    )
 }
 
 /// An edge in words.

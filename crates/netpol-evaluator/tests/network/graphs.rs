@@ -33,6 +33,7 @@ fn sample() -> Graph {
                 "address not known",
             ),
         ],
+        not_looked_at: Vec::new(),
     }
 }
 
@@ -73,7 +74,7 @@ fn svg_is_plain_and_the_same_in_any_order() {
     assert!(
         picture.contains("[1] TCP 8000")
             && picture.contains(
-                "2  apps/ta-bot -&gt; apps/engine TCP \
+                "1  apps/ta-bot -&gt; apps/engine TCP \
             8000: no ingress rule &quot;matches&quot; &lt;it&gt;"
             ),
         "{picture}"
