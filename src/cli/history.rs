@@ -137,6 +137,15 @@ impl Since {
     }
 }
 
+/// A period as one types it: whole days as days.
+pub(super) fn in_days(period: time::Duration) -> String {
+    const DAY: u64 = 86_400;
+    match period.as_secs() {
+        seconds if seconds >= DAY && seconds % DAY == 0 => format!("{}d", seconds / DAY),
+        _ => Duration(period).to_string(),
+    }
+}
+
 pub(super) fn history(global: &Global, arguments: &HistoryArguments) -> Result<Exit, CommandError> {
     let folder = state_dir(global)?;
     let now = clock()?.now();

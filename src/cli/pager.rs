@@ -18,7 +18,9 @@ const LESS: &str = "FRX";
 /// # Errors
 /// When stdout is closed or full.
 pub(super) fn write(global: &Global, text: &str) -> io::Result<()> {
-    let pager = wanted(global.no_pager, io::stdout().is_terminal(), |name| env::var(name).ok());
+    let own = global.settings.pager.as_ref().map(|given| given.value.as_str());
+    let pager =
+        wanted(global.no_pager, io::stdout().is_terminal(), own, |name| env::var(name).ok());
     let rows = Term::stdout().size_checked().map_or(24, |(rows, _)| usize::from(rows));
     match pager.filter(|_| text.lines().count() >= rows) {
         Some(pager) if paged(&pager, text) => Ok(()),
@@ -26,16 +28,19 @@ pub(super) fn write(global: &Global, text: &str) -> io::Result<()> {
     }
 }
 
-/// The words of the pager; none if there is to be none.
+/// The words of the pager; none if there is to be none. As in git, what is set for this program
+/// alone is stronger than `PAGER`, which is for all.
 fn wanted(
     refused: bool,
     is_terminal: bool,
+    own: Option<&str>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Option<Vec<String>> {
     if refused || !is_terminal {
         return None;
     }
-    let named = variable("RUNBOOK_PAGER").or_else(|| variable("PAGER"));
+    let named =
+        variable("RUNBOOK_PAGER").or_else(|| own.map(str::to_owned)).or_else(|| variable("PAGER"));
     let words = named.as_deref().unwrap_or(USUAL).split_whitespace();
     let words: Vec<String> = words.map(str::to_owned).collect();
     // `cat` is how one says that there is to be none
@@ -72,12 +77,15 @@ mod tests {
         };
         let cat = |_: &str| Some("cat".to_owned());
         let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
-        assert_eq!(wanted(false, true, none), words(&["less"]));
-        assert_eq!(wanted(false, true, pager), words(&["more", "-d"]));
-        assert_eq!(wanted(false, true, own), None);
-        assert_eq!(wanted(false, true, cat), None);
-        assert_eq!(wanted(true, true, pager), None);
-        assert_eq!(wanted(false, false, pager), None);
+        assert_eq!(wanted(false, true, None, none), words(&["less"]));
+        assert_eq!(wanted(false, true, None, pager), words(&["more", "-d"]));
+        assert_eq!(wanted(false, true, None, own), None);
+        assert_eq!(wanted(false, true, None, cat), None);
+        assert_eq!(wanted(true, true, None, pager), None);
+        assert_eq!(wanted(false, false, None, pager), None);
+        assert_eq!(wanted(false, true, Some("most"), pager), words(&["most"]));
+        assert_eq!(wanted(false, true, Some(""), pager), None);
+        assert_eq!(wanted(false, true, Some("most"), cat), None);
     }
 
     #[test]

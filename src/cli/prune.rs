@@ -2,27 +2,28 @@
 
 use super::arguments::{clock, state_dir};
 use super::exit::{CommandError, Exit};
-use super::history::Since;
+use super::history::{Since, in_days};
 use super::{Global, ResultFormat, output};
 use crate::action::Duration;
 use crate::event::short_id;
 use crate::history::{Forgo, Need, Retention, Standing, TakesBack, needs};
 use crate::journal::{self, Journal, RunInfo};
 use crate::state::RunState;
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("retention").required(true).multiple(true)))]
 pub(super) struct PruneArguments {
-    /// Keep the newest N runs of each runbook on each target
-    #[arg(long, value_name = "N", group = "retention")]
+    /// Keep the newest N runs of each runbook on each target; without this and --older-than, what the
+    /// settings say
+    #[arg(long, value_name = "N")]
     keep: Option<usize>,
     /// Remove only runs older than this, such as 90d; with --keep, a run is removed only if it is both older and
     /// not among the newest
-    #[arg(long, value_name = "DURATION", group = "retention")]
+    #[arg(long, value_name = "DURATION")]
     older_than: Option<Duration>,
     /// Remove the runs; without it, they are only listed
     #[arg(short, long)]
@@ -59,8 +60,7 @@ struct Sorted {
 pub(super) fn prune(global: &Global, arguments: &PruneArguments) -> Result<Exit, CommandError> {
     let folder = state_dir(global)?;
     let now = clock()?.now();
-    let since = |Duration(age): Duration| Since::Ago(age).time(now);
-    let retention = Retention { keep: arguments.keep, since: arguments.older_than.map(since) };
+    let retention = retention(global, arguments, now)?;
     let forgo = Forgo {
         changes: arguments.include.contains(&Included::Changes),
         unfinished: arguments.include.contains(&Included::Unfinished),
@@ -84,6 +84,39 @@ pub(super) fn prune(global: &Global, arguments: &PruneArguments) -> Result<Exit,
         ResultFormat::Json => output::json(&document(&sorted, arguments.yes, &failed))?,
     }
     Ok(if failed.is_empty() { Exit::Passed } else { Exit::NotJudged })
+}
+
+/// What is kept: what the command line says, or else what the settings say.
+fn retention(
+    global: &Global,
+    arguments: &PruneArguments,
+    now: Timestamp,
+) -> Result<Retention, CommandError> {
+    let since = |age| Since::Ago(age).time(now);
+    let PruneArguments { keep, older_than, .. } = arguments;
+    if keep.is_some() || older_than.is_some() {
+        return Ok(Retention { keep: *keep, since: older_than.map(|Duration(age)| since(age)) });
+    }
+    let (keep, older_than) = (&global.settings.keep, &global.settings.older_than);
+    let sources =
+        [keep.as_ref().map(|one| &one.source), older_than.as_ref().map(|one| &one.source)];
+    let Some(source) = sources.into_iter().flatten().next() else {
+        return Err(CommandError::Usage(
+            "nothing says what is kept: use --keep N or --older-than DURATION, or [retention] in \
+                runbook.toml"
+                .to_owned(),
+        ));
+    };
+    let said = [
+        keep.as_ref().map(|one| format!("--keep {}", one.value)),
+        older_than.as_ref().map(|one| format!("--older-than {}", in_days(one.value))),
+    ];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    output::hint(&format!("{} ({source})", said.join(" ")));
+    Ok(Retention {
+        keep: keep.as_ref().map(|one| one.value),
+        since: older_than.as_ref().map(|one| since(one.value)),
+    })
 }
 
 /// Reads what the retention lets go, and only that, in full.

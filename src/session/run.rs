@@ -1,5 +1,6 @@
 //! A run that is about to happen, and its way to the end: cluster, journal, engine.
 
+use super::protect::protect;
 use super::records::Journals;
 use super::target::{guard, has_programs, needs_cluster};
 use super::trust::{trust, untrusted};
@@ -223,7 +224,7 @@ impl Session {
             prompt,
             stop,
             invocation: place.invocation(&self.workspace.catalogue_options),
-            timeout: self.conduct.timeout,
+            timeout: self.conduct.timeout.or(self.workspace.timeout),
             kept,
             host: self.workspace.host.clone(),
             programs,
@@ -251,12 +252,19 @@ impl Session {
         };
         let Some(config) = config else { return Ok(Programs::new(environment, None)) };
         if cluster.is_none() {
-            guard(&self.plan, config.context())?;
+            self.guard(config.context())?;
         }
         config.secrets().for_each(|secret| self.masker.learn(secret, "kubeconfig"));
         remove_left_behind(&self.workspace.state_dir);
         let folder = kubeconfigs(&self.workspace.state_dir).join(&self.run);
         Ok(Programs::new(environment, Some(PrivateKubeconfig::new(folder, config))))
+    }
+
+    /// Refuses a context in which this must not happen.
+    fn guard(&self, context: Option<&str>) -> Result<(), Refusal> {
+        let place = &self.conduct.cluster;
+        guard(&self.plan, place, context)?;
+        protect(&self.workspace, (&self.plan, self.mode), place, context)
     }
 
     /// The cluster, if it asks one, found to be one that it may act on.
@@ -268,7 +276,7 @@ impl Session {
         let now = self.workspace.clock.of_simulation();
         let connected = place.connect(&self.workspace.worlds(), now).await?;
         if let Ok(cluster) = &connected.cluster {
-            guard(&self.plan, cluster.target().context.as_deref())?;
+            self.guard(cluster.target().context.as_deref())?;
             self.expected.check(cluster, &self.masker).await?;
         }
         Ok(Some(connected))

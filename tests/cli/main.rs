@@ -47,6 +47,7 @@ mod resume;
 mod save;
 mod scenarios;
 mod secrets;
+mod settings;
 mod support;
 mod terminal;
 mod testing;

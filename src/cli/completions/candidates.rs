@@ -3,6 +3,7 @@
 
 use super::typed::Typed;
 use crate::cli::arguments::{catalogue, state_dir, workspace};
+use crate::cli::config::settings;
 use crate::cli::{Color, Global};
 use crate::cluster;
 use crate::document::{Param, ParamType};
@@ -71,6 +72,8 @@ impl Candidates {
                 .typed
                 .path("--state-dir")
                 .or_else(|| std::env::var_os("RUNBOOK_STATE_DIR").map(Into::into)),
+            // what is wrong with them is said where something is done
+            settings: settings().unwrap_or_default(),
         }
     }
 
