@@ -97,7 +97,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ("alert", &["plan", "document", "event", "encoding", "diagnostic"]),
     (
         "report",
-        &["rehearsal", "history", "compare", "state", "secret", "expression", "event", "encoding"],
+        &[
+            "rehearsal",
+            "history",
+            "compare",
+            "state",
+            "secret",
+            "expression",
+            "event",
+            "encoding",
+            "diagnostic",
+            "network",
+        ],
     ),
     (
         "engine",

@@ -13,7 +13,7 @@ const USUAL: &str = "less";
 const LESS: &str = "FRX";
 
 /// Writes a result to stdout: through a pager if stdout is a terminal on which it has no room. A
-/// pager that cannot be started is none.
+/// pager that cannot be started, or fails, is none.
 ///
 /// # Errors
 /// When stdout is closed or full.
@@ -47,7 +47,8 @@ fn wanted(
     (!words.is_empty() && words != ["cat"]).then_some(words)
 }
 
-/// Whether the pager was there, and showed the text.
+/// Whether the pager was there, and showed the text: of one that failed, nobody knows how much was
+/// read.
 fn paged(pager: &[String], text: &str) -> bool {
     let Some((program, arguments)) = pager.split_first() else { return false };
     let mut command = Command::new(program);
@@ -60,7 +61,7 @@ fn paged(pager: &[String], text: &str) -> bool {
         // who leaves the pager early has read enough
         drop(stdin.write_all(text.as_bytes()));
     }
-    child.wait().is_ok()
+    child.wait().is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]
@@ -92,5 +93,7 @@ mod tests {
     fn a_pager_that_does_not_exist_is_none() {
         assert!(!paged(&["no-such-pager-of-anyone".to_owned()], "text"));
         assert!(!paged(&[], "text"));
+        assert!(!paged(&["false".to_owned()], "text"));
+        assert!(paged(&["true".to_owned()], "text"));
     }
 }

@@ -78,10 +78,10 @@ pub(super) fn prune(global: &Global, arguments: &PruneArguments) -> Result<Exit,
     }
     match arguments.output {
         ResultFormat::Text => {
-            output::write(&text(&sorted, arguments.yes))?;
+            output::write(&text(&folder, &sorted, arguments.yes))?;
             failed.iter().for_each(|(_, error)| output::error(error));
         }
-        ResultFormat::Json => output::json(&document(&sorted, arguments.yes, &failed))?,
+        ResultFormat::Json => output::json(&document(&folder, &sorted, arguments.yes, &failed))?,
     }
     Ok(if failed.is_empty() { Exit::Passed } else { Exit::NotJudged })
 }
@@ -126,6 +126,11 @@ fn sorted(folder: &Path, retention: Retention, forgo: Forgo) -> Result<Sorted, C
     let taken_back: Vec<TakesBack> =
         runs.iter().filter_map(|info| TakesBack::of(info, is_running)).collect();
     let mut sorted = Sorted { all: runs.len(), ..Sorted::default() };
+    for info in runs.iter().filter(|info| info.header.is_none()) {
+        if Standing::of(info, is_running) == Standing::Unreadable {
+            sorted.kept.push((info.clone(), Need::Unreadable));
+        }
+    }
     for info in retention.lets_go(&runs) {
         let state = journal::read(folder, &info.run)
             .ok()
@@ -140,7 +145,7 @@ fn sorted(folder: &Path, retention: Retention, forgo: Forgo) -> Result<Sorted, C
     Ok(sorted)
 }
 
-fn document(sorted: &Sorted, removed: bool, failed: &[(String, String)]) -> Value {
+fn document(folder: &Path, sorted: &Sorted, removed: bool, failed: &[(String, String)]) -> Value {
     let row = |info: &RunInfo| {
         let header = info.header.as_ref();
         json!({"run": info.run, "runbook": header.map(|header| &header.runbook),
@@ -150,7 +155,7 @@ fn document(sorted: &Sorted, removed: bool, failed: &[(String, String)]) -> Valu
     let kept = sorted.kept.iter().map(|(info, need)| {
         let mut row = row(info);
         row["because"] = need.as_str().into();
-        row["reason"] = reason(info, need).into();
+        row["reason"] = reason(folder, info, need).into();
         row
     });
     let failed = failed.iter().map(|(run, error)| json!({"run": run, "error": error}));
@@ -159,7 +164,7 @@ fn document(sorted: &Sorted, removed: bool, failed: &[(String, String)]) -> Valu
 }
 
 /// Why a run is kept, with the command that settles it.
-fn reason(info: &RunInfo, need: &Need) -> String {
+fn reason(folder: &Path, info: &RunInfo, need: &Need) -> String {
     let id = short_id(&info.run);
     match need {
         Need::Running => "it is running".to_owned(),
@@ -173,11 +178,14 @@ fn reason(info: &RunInfo, need: &Need) -> String {
         Need::TakenBack { by } => {
             format!("run {} undoes it and has not passed", short_id(by))
         }
-        Need::Unreadable => "its record cannot be read".to_owned(),
+        Need::Unreadable => {
+            let place = folder.join("runs").join(&info.run);
+            format!("its record cannot be read; look at {}", place.display())
+        }
     }
 }
 
-fn text(sorted: &Sorted, removed: bool) -> String {
+fn text(folder: &Path, sorted: &Sorted, removed: bool) -> String {
     let Sorted { gone, kept, all } = sorted;
     let mut text = String::new();
     let what = if removed { "Removed" } else { "Would remove" };
@@ -189,7 +197,7 @@ fn text(sorted: &Sorted, removed: bool) -> String {
     if !kept.is_empty() {
         text.push_str("Kept, because they are needed\n");
         for (info, need) in kept {
-            let _ = writeln!(text, "  {}\n    {}", line(info), reason(info, need));
+            let _ = writeln!(text, "  {}\n    {}", line(info), reason(folder, info, need));
         }
     }
     if !removed && !gone.is_empty() {
@@ -202,5 +210,6 @@ fn line(info: &RunInfo) -> String {
     let header = info.header.as_ref();
     let started = header.map(|header| header.started.strftime("%Y-%m-%d %H:%MZ").to_string());
     let runbook = header.map(|header| header.runbook.as_str()).unwrap_or_default();
-    format!("{}  {}  {runbook}", short_id(&info.run), started.unwrap_or_default())
+    let line = format!("{}  {}  {runbook}", short_id(&info.run), started.unwrap_or_default());
+    line.trim_end().to_owned()
 }

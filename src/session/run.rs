@@ -91,6 +91,12 @@ impl Session {
         let Begin { plan, mode, undoes, alert, run, mut conduct } = begin;
         conduct.cluster.choose(workspace, plan.runbook.sandbox.as_ref())?;
         let untrusted = untrusted(workspace, &plan, &conduct.trusted)?;
+        let all_rights = conduct
+            .cluster
+            .impersonate
+            .as_ref()
+            .filter(|_| conduct.cluster.sandbox.is_some())
+            .map(|user| Notice::AllRights { user: user.clone() });
         let key = Key::of(&workspace.state_dir, workspace.durability)?;
         let masker = Masker::default().with_fingerprint({
             let key = key.clone();
@@ -112,7 +118,7 @@ impl Session {
             earlier: None,
             marks: Vec::new(),
             expected: Expected::default(),
-            notices: Vec::new(),
+            notices: all_rights.into_iter().collect(),
         })
     }
 
@@ -124,11 +130,13 @@ impl Session {
         expected: Expected,
         notices: Vec<Notice>,
     ) -> Self {
+        let notices = self.notices.iter().cloned().chain(notices).collect();
         Self { earlier: Some(earlier), marks, expected, notices, ..self }
     }
 
     /// The same run, on this cluster alone.
     pub(super) fn on(self, expected: Expected, notices: Vec<Notice>) -> Self {
+        let notices = self.notices.iter().cloned().chain(notices).collect();
         Self { expected, notices, ..self }
     }
 

@@ -44,6 +44,7 @@ mod recording;
 mod released;
 mod report;
 mod resume;
+mod sarif;
 mod save;
 mod scenarios;
 mod secrets;
