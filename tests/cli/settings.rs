@@ -220,3 +220,14 @@ fn a_retention_of_the_user_is_that_of_prune() {
     let typed = place.run(&["prune", "--keep", "1"]);
     assert!(!typed.stderr.contains("older-than"), "{}", typed.stderr);
 }
+
+#[test]
+fn rights_that_nobody_checks_are_not_passed_over_in_silence() {
+    let place = Place::new();
+    let said = place.run(&["run", "ta-bot/smoke", "--sandbox=healthy", "--as", "jane"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    assert!(said.stderr.contains("everybody has all rights: --as jane"), "{}", said.stderr);
+    let plan = place.run(&["plan", "ta-bot/restart", "--rbac", "--sandbox=healthy"]);
+    assert!(plan.code == 0 && plan.stdout.contains("kind: Role"), "{}", plan.all());
+    assert_eq!(place.run(&["plan", "ta-bot/restart", "--sandbox=nowhere"]).code, 2);
+}

@@ -63,7 +63,7 @@ pub(in crate::action) fn forward(
     };
     let explained = match port {
         Some(_) => "",
-        None => " # PORT: the one on which it listens, see kubectl describe",
+        None => " # PORT: the one it listens on",
     };
     (
         format!(
