@@ -200,7 +200,8 @@ impl TrustArguments {
 pub(super) fn workspace(global: &Global) -> Result<Workspace, CommandError> {
     let machine = Workspace::new(state_dir(global)?);
     let host = std::env::var("RUNBOOK_HOST").unwrap_or_else(|_| host_name());
-    let option = |folder: &PathBuf| format!("--catalogue {}", shell_word(&folder.to_string_lossy()));
+    let option =
+        |folder: &PathBuf| format!("--catalogue {}", shell_word(&folder.to_string_lossy()));
     let Settings { builtin, namespace, timeout, protected, .. } = &global.settings;
     let protected = protected.iter().map(|Given { value, source }| Protected {
         pattern: value.clone(),

@@ -229,7 +229,10 @@ fn facts(runbook: &Runbook, namespace: Option<String>, known: &Known) -> Vec<Fac
 fn parameter(name: &str, param: &Param) -> Parameter {
     let mut kind = param.kind.as_str().to_owned();
     if !param.values.is_empty() {
-        kind = format!("{kind}: {}", param.values.iter().map(typed_value).collect::<Vec<_>>().join(", "));
+        kind = format!(
+            "{kind}: {}",
+            param.values.iter().map(typed_value).collect::<Vec<_>>().join(", ")
+        );
     }
     let bounds = [("at least", param.min), ("at most", param.max)];
     for (label, bound) in bounds {

@@ -2,9 +2,7 @@
 
 use super::marks::Marked;
 use super::placeholder::filled;
-use super::sheet::{
-    Call, Known, Named, call, effect, named, on_failure, program, severity, words,
-};
+use super::sheet::{Call, Known, Named, call, effect, named, on_failure, program, severity, words};
 use crate::action::Action;
 use crate::construct::Construct;
 use crate::document::{Body, Group, Retry, Step, Written};

@@ -211,6 +211,8 @@ impl Session {
         };
         let programs = self.programs(cluster.as_ref()).await?;
         let place = &self.conduct.cluster;
+        // a rehearsal has a time of its own
+        let usual = self.workspace.timeout.filter(|_| place.running.is_none());
         let engine = Engine {
             plan: self.plan,
             mode: self.mode,
@@ -232,7 +234,7 @@ impl Session {
             prompt,
             stop,
             invocation: place.invocation(&self.workspace.catalogue_options),
-            timeout: self.conduct.timeout.or(self.workspace.timeout),
+            timeout: self.conduct.timeout.or(usual),
             kept,
             host: self.workspace.host.clone(),
             programs,

@@ -38,12 +38,16 @@ fn mistakes_in_runbooks() {
 #[test]
 fn results_of_an_audit_of_policies() {
     let place = Place::new();
+    place.write(
+        "edges.yaml",
+        "edges: [{from: deployment/mongodb, to: \"petrosa-tradeengine-service:80\"}]\n",
+    );
     let run = [
         "run",
         "platform/networkpolicy-audit",
         "--sandbox=petrosa/te-ingress-missing",
-        "--set",
-        r#"edges=[{"from": "deployment/mongodb", "to": "petrosa-tradeengine-service:80"}]"#,
+        "--params",
+        "edges.yaml",
         "--report",
         "sarif=audit.sarif",
     ];
@@ -71,4 +75,18 @@ fn a_run_without_an_audit_has_no_results_that_could_be_taken_for_none() {
     let said = place.run(&["report", "latest", "-o", "sarif"]);
     assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{}", said.all());
     assert!(said.stderr.contains("no step `network_audit` has ended"), "{}", said.stderr);
+}
+
+#[test]
+fn an_audit_that_could_not_look_says_so() {
+    let place = Place::new();
+    let audit = "platform/networkpolicy-audit";
+    let run = place.run(&["run", audit, "--sandbox=te-ingress-missing", "--set", "edges=nothing"]);
+    assert_eq!(run.code, 3, "{}", run.all());
+    let said = place.run(&["report", "latest", "-o", "sarif"]);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    valid(&document);
+    let invocation = &document["runs"][0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], false, "{invocation:#}");
+    assert_eq!(invocation["toolExecutionNotifications"][0]["level"], "error");
 }
