@@ -11,6 +11,7 @@ mod blocking;
 pub mod cli;
 pub mod cluster;
 pub mod compare;
+pub mod config;
 pub mod construct;
 pub mod diagnostic;
 pub mod docs;

@@ -34,6 +34,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "network",
             "alert",
             "notify",
+            "config",
             "reference",
             "docs",
         ],
@@ -53,7 +54,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "diagnosis",
         ],
     ),
-    ("reference", &["document", "construct", "action"]),
+    ("reference", &["config", "document", "construct", "action"]),
     (
         "rehearsal",
         &[
@@ -90,12 +91,24 @@ const EDGES: &[(&str, &[&str])] = &[
             "encoding",
         ],
     ),
+    ("config", &["plan", "notify", "document", "action", "diagnostic"]),
     ("notify", &["cluster", "state", "event"]),
     ("history", &["journal", "state", "event"]),
     ("alert", &["plan", "document", "event", "encoding", "diagnostic"]),
     (
         "report",
-        &["rehearsal", "history", "compare", "state", "secret", "expression", "event", "encoding"],
+        &[
+            "rehearsal",
+            "history",
+            "compare",
+            "state",
+            "secret",
+            "expression",
+            "event",
+            "encoding",
+            "diagnostic",
+            "network",
+        ],
     ),
     (
         "engine",

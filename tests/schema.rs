@@ -37,6 +37,7 @@ impl Judge {
         let result = match self.of {
             Described::Runbook => self.catalogue.load_text("x", text).map(|_| ()),
             Described::Rehearsal => Suite::read("x", "x", text).map(|_| ()),
+            Described::Config => panic!("settings are TOML"),
         };
         match result {
             Ok(()) => Vec::new(),
@@ -190,4 +191,29 @@ fn mistakes() -> Vec<(String, Value)> {
         Some((name.to_owned(), serde_saphyr::from_str(&whole).ok()?))
     });
     cases.collect()
+}
+
+#[test]
+fn settings_are_what_their_schema_says() {
+    let judge = Judge::new(Described::Config);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("runbook.toml");
+    for (text, document) in [
+        ("", json!({})),
+        ("catalogues = ['a']\nbuiltin = []", json!({"catalogues": ["a"], "builtin": []})),
+        ("builtin = 'kubernetes/'", json!({"builtin": "kubernetes/"})),
+        ("[defaults]\ntimeout = '5m'", json!({"defaults": {"timeout": "5m"}})),
+        ("[defaults]\noutput = 'json'", json!({"defaults": {"output": "json"}})),
+        ("[contexts]\nprotected = [1]", json!({"contexts": {"protected": [1]}})),
+        ("[notify]\non = 'not-passed'", json!({"notify": {"on": "not-passed"}})),
+        ("[notify]\non = 'never'", json!({"notify": {"on": "never"}})),
+        ("[retention]\nkeep = 3", json!({"retention": {"keep": 3}})),
+        ("[retention]\nkeep = -3", json!({"retention": {"keep": -3}})),
+        ("colour = true", json!({"colour": true})),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let read = runbook::config::load(&runbook::config::Found::None, Some(&file));
+        let wrong = judge.wrong(&document);
+        assert_eq!(read.is_ok(), wrong.is_none(), "{text}: {read:?} {wrong:?}");
+    }
 }

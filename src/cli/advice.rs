@@ -19,6 +19,9 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
         | Refusal::NoHeader { .. }
         | Refusal::NoStep { .. }
         | Refusal::NothingToUndo { .. } => String::new(),
+        Refusal::Protected { context, .. } => {
+            format!(": name it, if it is the one that you mean: --context {}", shell_word(context))
+        }
         Refusal::Untrusted { digest, .. } => format!(
             "; review it, then run again with --trust {digest}, or pass its directory with \
                 --catalogue"

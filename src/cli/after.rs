@@ -24,9 +24,12 @@ pub(super) struct AfterArguments {
         value_delimiter = ' '
     )]
     notify: Vec<Channel>,
-    /// When to send it
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN", env = "RUNBOOK_NOTIFY_ON")]
-    notify_on: Occasion,
+    /// Send no message, whatever the environment and the settings say
+    #[arg(long)]
+    no_notify: bool,
+    /// When to send it; default: always
+    #[arg(long, value_enum, value_name = "WHEN", env = "RUNBOOK_NOTIFY_ON")]
+    notify_on: Option<Occasion>,
 }
 
 impl AfterArguments {
@@ -36,9 +39,18 @@ impl AfterArguments {
         Self { report, ..self.clone() }
     }
 
+    /// Where messages go: the command line and the environment are stronger than the settings.
+    fn channels<'a>(&'a self, global: &'a Global) -> Vec<&'a Channel> {
+        match (self.no_notify, self.notify.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, true) => global.settings.channels.iter().map(|given| &given.value).collect(),
+            (false, false) => self.notify.iter().collect(),
+        }
+    }
+
     /// Whoever knows the URL of a channel can write there.
-    pub(super) fn learn(&self, masker: &Masker) {
-        for channel in &self.notify {
+    pub(super) fn learn(&self, global: &Global, masker: &Masker) {
+        for channel in self.channels(global) {
             masker.learn(channel.url(), "notify");
         }
     }
@@ -50,17 +62,19 @@ impl AfterArguments {
 
     /// Sends the end of a run. A message that is not delivered is said, and changes nothing: a dry
     /// run, and one that has no end, sends none.
-    pub(super) async fn notify(&self, state: &RunState) {
-        if self.notify.is_empty() {
+    pub(super) async fn notify(&self, global: &Global, state: &RunState) {
+        let channels = self.channels(global);
+        if channels.is_empty() {
             return;
         }
         let summary = state.summary();
         let is_dry = state.header().is_none_or(|header| header.mode == Mode::DryRun);
         let Some(verdict) = summary.verdict.filter(|_| !is_dry) else { return };
-        if !self.notify_on.is_there(verdict) {
+        let of_file = global.settings.notify_on.as_ref().map(|given| given.value);
+        if !self.notify_on.or(of_file).unwrap_or_default().is_there(verdict) {
             return;
         }
-        for channel in &self.notify {
+        for channel in channels {
             if let Err(error) = send(channel, &summary).await {
                 output::hint(&format!("Not notified: {channel}: {error}"));
             }

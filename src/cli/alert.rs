@@ -55,7 +55,7 @@ pub(super) fn alert(global: &Global, arguments: AlertArguments) -> Result<Exit, 
     let machine = workspace(global)?;
     let workspace = Workspace { read: Some(machine.catalogue()), ..machine };
     let Payload { alerts, left_out } = arguments.alerts()?;
-    let prometheus = arguments.prometheus.chosen()?;
+    let prometheus = arguments.prometheus.chosen(global)?;
     let mut alarm = arguments.alarm(&workspace, alerts)?;
     let mut found = answers(&workspace, &alarm)?;
     if !found.pods.is_empty() {

@@ -32,7 +32,7 @@ pub(super) struct AlertsArguments {
 pub(super) fn alerts(global: &Global, arguments: &AlertsArguments) -> Result<Exit, CommandError> {
     let workspace = workspace(global)?;
     let handled = handled(&workspace.catalogue());
-    let rules = arguments.rules(&workspace)?;
+    let rules = arguments.rules(global, &workspace)?;
     let coverage = arguments.coverage.then(|| Coverage::of(&handled));
     if arguments.output != ResultFormat::Text {
         let document = json!({"schema": "runbook.alerts/v1",
@@ -57,8 +57,8 @@ pub(super) fn alerts(global: &Global, arguments: &AlertsArguments) -> Result<Exi
 
 impl AlertsArguments {
     /// The rules of the Prometheus that is to be asked.
-    fn rules(&self, workspace: &Workspace) -> Result<Option<Rules>, CommandError> {
-        let chosen = self.prometheus.chosen()?;
+    fn rules(&self, global: &Global, workspace: &Workspace) -> Result<Option<Rules>, CommandError> {
+        let chosen = self.prometheus.chosen(global)?;
         let Some(prometheus) = chosen.filter(|_| self.coverage) else { return Ok(None) };
         let choice: ClusterChoice = self.kubeconfig.choice(None);
         let rules = waited(alert_rules(workspace, &choice, &prometheus, None))?;

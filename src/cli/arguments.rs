@@ -4,12 +4,13 @@ use super::Global;
 use super::changes::ChangeArguments;
 use super::exit::CommandError;
 use crate::action::{Duration, Prometheus, shell_word};
+use crate::config::{Given, Settings};
 use crate::document::{self, Catalogue, FileKind, Root};
 use crate::engine::Clock;
 use crate::journal;
 use crate::plan::check_namespace;
 use crate::report::html;
-use crate::session::{ClusterChoice, Conduct, Params, Workspace, host_name};
+use crate::session::{ClusterChoice, Conduct, Params, Protected, Workspace, host_name};
 use clap::Args;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -73,9 +74,14 @@ pub(super) struct PrometheusArguments {
 
 impl PrometheusArguments {
     /// The Prometheus, if one is to be asked.
-    pub(super) fn chosen(&self) -> Result<Option<Prometheus>, CommandError> {
-        let Some(text) = &self.prometheus else { return Ok(None) };
-        let chosen = Prometheus::parse(text, self.prometheus_namespace.as_deref());
+    pub(super) fn chosen(&self, global: &Global) -> Result<Option<Prometheus>, CommandError> {
+        let of_file = |given: &Option<Given<String>>| given.as_ref().map(|one| one.value.clone());
+        let settings = &global.settings;
+        let text = self.prometheus.clone().or_else(|| of_file(&settings.prometheus));
+        let Some(text) = &text else { return Ok(None) };
+        let namespace = self.prometheus_namespace.clone();
+        let namespace = namespace.or_else(|| of_file(&settings.prometheus_namespace));
+        let chosen = Prometheus::parse(text, namespace.as_deref());
         chosen.map(Some).map_err(|error| CommandError::Usage(format!("--prometheus: {error}")))
     }
 }
@@ -196,19 +202,29 @@ pub(super) fn workspace(global: &Global) -> Result<Workspace, CommandError> {
     let host = std::env::var("RUNBOOK_HOST").unwrap_or_else(|_| host_name());
     let option =
         |folder: &PathBuf| format!("--catalogue {}", shell_word(&folder.to_string_lossy()));
+    let Settings { builtin, namespace, timeout, protected, .. } = &global.settings;
+    let protected = protected.iter().map(|Given { value, source }| Protected {
+        pattern: value.clone(),
+        by: source.to_string(),
+    });
     Ok(Workspace {
         roots: folders(global),
         catalogue_options: global.catalogue.iter().map(option).collect(),
+        builtin: builtin.as_ref().map(|given| given.value.clone()),
         clock: clock()?,
         host,
         page: Some(html),
+        namespace: namespace.as_ref().map(|given| given.value.clone()),
+        timeout: timeout.as_ref().map(|given| given.value),
+        protected: protected.collect(),
         ..machine
     })
 }
 
 /// The folder of the records of runs.
 pub(super) fn state_dir(global: &Global) -> Result<PathBuf, journal::Error> {
-    global.state_dir.clone().map_or_else(journal::default_state_dir, Ok)
+    let of_file = || global.settings.state_dir.as_ref().map(|given| given.value.clone());
+    global.state_dir.clone().or_else(of_file).map_or_else(journal::default_state_dir, Ok)
 }
 
 /// The clock: that of the machine, or a fixed one from `RUNBOOK_NOW`, for output that is the same
@@ -231,15 +247,29 @@ pub(super) fn run_id() -> Option<String> {
 
 /// The catalogue that this command line and this folder see.
 pub(super) fn catalogue(global: &Global) -> Catalogue {
-    Catalogue::new(&folders(global))
+    let builtin = global.settings.builtin.as_ref().map(|given| given.value.as_slice());
+    Catalogue::new(&folders(global)).offering(builtin)
 }
 
-/// The folders of the catalogue, strongest first.
+/// The folders of the catalogue, strongest first: what a person has named comes before what lies in
+/// the working directory.
 pub(super) fn folders(global: &Global) -> Vec<Root> {
     let mut folders = global.catalogue.clone();
     if let Some(path) = std::env::var_os("RUNBOOK_PATH") {
         folders.extend(std::env::split_paths(&path).filter(|path| !path.as_os_str().is_empty()));
     }
-    let named = folders.into_iter().map(|folder| Root { folder, named: true });
-    named.chain([Root { folder: PathBuf::from("runbooks"), named: false }]).collect()
+    let mut roots: Vec<Root> =
+        folders.into_iter().map(|folder| Root { folder, named: true }).collect();
+    roots.extend(
+        global
+            .settings
+            .catalogues
+            .iter()
+            .map(|Given { value, source }| Root { folder: value.clone(), named: source.of_user }),
+    );
+    let usual = PathBuf::from("runbooks");
+    if !roots.iter().any(|root| root.folder == usual) {
+        roots.push(Root { folder: usual, named: false });
+    }
+    roots
 }

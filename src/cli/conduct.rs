@@ -36,7 +36,7 @@ pub(super) fn conducted(
         }
         session.trust(&open)?;
     }
-    after.learn(session.masker());
+    after.learn(global, session.masker());
     let run = session.id().to_owned();
     let bars = output::bars();
     output::trace(global, session.masker(), &bars);
@@ -57,7 +57,7 @@ pub(super) fn conducted(
         let result = session.run(attended).await;
         listener.abort();
         if let Ok(end) = &result {
-            after.notify(&end.state).await;
+            after.notify(global, &end.state).await;
         }
         result
     });

@@ -4,7 +4,7 @@ use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
 use super::{Global, ResultFormat, output, pager};
 use crate::engine::EngineError;
-use crate::event::Summary;
+use crate::event::{Summary, short_id};
 use crate::history::{diff as difference, previous};
 use crate::journal;
 use crate::report::run_diff;
@@ -17,7 +17,7 @@ pub(super) struct DiffArguments {
     /// Run: its id, a part of it, latest, or latest:RUNBOOK
     #[arg(default_value = "latest")]
     run: String,
-    /// Later run to compare it with. Without it, RUN is compared with the run before it of the same
+    /// Another run to compare it with; the one that began first is the earlier one. Without it, RUN is compared with the run before it of the same
     /// runbook on the same target
     later: Option<String>,
     /// Output format
@@ -29,7 +29,7 @@ pub(super) fn diff(global: &Global, arguments: &DiffArguments) -> Result<Exit, C
     let folder = state_dir(global)?;
     let run = journal::find(&folder, &arguments.run)?;
     let (before, after) = match &arguments.later {
-        Some(later) => (run, journal::find(&folder, later)?),
+        Some(later) => in_order(&folder, run, journal::find(&folder, later)?)?,
         None => {
             let earlier = previous(journal::newest(&folder)?, &run).ok_or_else(|| {
                 CommandError::Usage(format!(
@@ -46,6 +46,20 @@ pub(super) fn diff(global: &Global, arguments: &DiffArguments) -> Result<Exit, C
         ResultFormat::Json => output::json(&serde_json::to_value(&found).unwrap_or_default())?,
     }
     Ok(Exit::Passed)
+}
+
+/// Two runs, the earlier one first, whichever was named first.
+fn in_order(folder: &Path, one: String, other: String) -> Result<(String, String), CommandError> {
+    let began = |run: &str| summary(folder, run).map(|summary| summary.started);
+    if began(&one)? <= began(&other)? {
+        return Ok((one, other));
+    }
+    output::hint(&format!(
+        "Run {} began before run {}: it is shown as the earlier one.",
+        short_id(&other),
+        short_id(&one)
+    ));
+    Ok((other, one))
 }
 
 fn summary(folder: &Path, run: &str) -> Result<Summary, CommandError> {

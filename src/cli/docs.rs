@@ -4,6 +4,7 @@ use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::{Global, output};
 use crate::docs::{Links, Sheet, html, html_index, markdown, markdown_index};
+use crate::document::Catalogue;
 use clap::{Args, ValueEnum};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,13 @@ pub(super) fn docs(global: &Global, arguments: &DocsArguments) -> Result<Exit, C
             return Err(CommandError::Usage(words.to_owned()));
         }
         (Some(_), []) => all(),
-        (_, names) => names.to_vec(),
+        (_, names) => {
+            let mut all: Vec<String> = Vec::new();
+            for name in names {
+                all.extend(in_folder(&catalogue, name).unwrap_or_else(|| vec![name.clone()]));
+            }
+            all
+        }
     };
     let load = |name: &String| catalogue.load_alone(name).map(|runbook| Sheet::of(&runbook));
     let sheets = names.iter().map(load).collect::<Result<Vec<_>, _>>()?;
@@ -82,6 +89,13 @@ pub(super) fn docs(global: &Global, arguments: &DocsArguments) -> Result<Exit, C
         Some(folder) => write(folder, *format, &sheets)?,
     }
     Ok(Exit::Passed)
+}
+
+/// The runbooks of a folder of the catalogue, such as `kubernetes/`; none if it is no such folder.
+fn in_folder(catalogue: &Catalogue, name: &str) -> Option<Vec<String>> {
+    let listed = catalogue.list().filter(|entry| entry.name.starts_with(name));
+    let names: Vec<String> = listed.map(|entry| entry.name.clone()).collect();
+    (name.ends_with('/') && !names.is_empty()).then_some(names)
 }
 
 /// Writes the pages and their index.

@@ -15,7 +15,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Find and read", &["list", "describe", "docs", "explain", "coverage"]),
     ("Write and test", &["new", "check", "fmt", "test", "record", "sandbox", "schema"]),
     ("Look at a cluster", &["network"]),
-    ("Shell", &["completions", "help"]),
+    ("Shell", &["config", "completions", "help"]),
 ];
 
 /// Examples of a command, each with what it does; those of no command are of all.

@@ -7,6 +7,7 @@ use crate::action::Duration;
 use crate::event::{self, Mode, Verdict};
 use crate::history::{Filter, Listed, Selection, Standing, select};
 use crate::journal;
+use crate::report::wrap;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -14,9 +15,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time;
+use unicode_width::UnicodeWidthStr;
 
-/// Narrower than this, a run has two lines.
-const ONE_LINE: usize = 72;
+/// Narrower than this, times have no seconds.
+const SECONDS: usize = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
@@ -46,11 +48,18 @@ pub(super) struct HistoryArguments {
     #[arg(long, value_name = "ALERT")]
     alert: Option<String>,
     /// Maximum number of runs, newest first
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
+        value_parser = number)]
     limit: usize,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: ResultFormat,
+}
+
+/// A number of runs, as it is typed.
+fn number(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "use a whole number from 1".to_owned())
 }
 
 /// How a run stands, as it is typed.
@@ -78,6 +87,8 @@ enum Wanted {
     Running,
     /// Its process ended without recording a verdict
     Crashed,
+    /// Its record cannot be read
+    Unreadable,
 }
 
 impl From<Wanted> for Standing {
@@ -94,6 +105,7 @@ impl From<Wanted> for Standing {
             Wanted::Previewed => Verdict::Previewed,
             Wanted::Running => return Self::Running,
             Wanted::Crashed => return Self::Crashed,
+            Wanted::Unreadable => return Self::Unreadable,
         })
     }
 }
@@ -134,6 +146,15 @@ impl Since {
             Self::At(time) => time,
             Self::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
         }
+    }
+}
+
+/// A period as one types it: whole days as days.
+pub(super) fn in_days(period: time::Duration) -> String {
+    const DAY: u64 = 86_400;
+    match period.as_secs() {
+        seconds if seconds >= DAY && seconds % DAY == 0 => format!("{}d", seconds / DAY),
+        _ => Duration(period).to_string(),
     }
 }
 
@@ -192,30 +213,51 @@ fn text(selection: &Selection, width: usize) -> String {
         (false, _) => {}
     }
     let names: Vec<String> = selection.runs.iter().map(name).collect();
-    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+    let longest = names.iter().map(|name| columns(name)).max().unwrap_or_default();
+    let rows: Vec<(String, String, String)> = selection
+        .runs
+        .iter()
+        .zip(names)
+        .map(|(listed, name)| (line(listed, width < SECONDS), name, place(listed)))
+        .collect();
+    // all in one line, or all folded: a list is read by its columns
+    let fits = rows.iter().all(|(head, _, place)| {
+        let rest = if place.is_empty() { 0 } else { 2 + columns(place) };
+        columns(head) + 2 + longest + rest <= width
+    });
     let mut text = String::new();
-    for (listed, name) in selection.runs.iter().zip(names) {
-        let line = if width < ONE_LINE {
-            format!("{}\n  {}", line(listed, &name), place(listed))
-        } else {
-            format!("{}  {}", line(listed, &format!("{name:<longest$}")), place(listed))
-        };
-        let _ = writeln!(text, "{}", line.trim_end());
+    for (head, name, place) in rows {
+        if fits {
+            let _ = writeln!(text, "{}", format!("{head}  {name:<longest$}  {place}").trim_end());
+            continue;
+        }
+        let beside = columns(&head) + 2 + columns(&name) <= width;
+        let (first, second) = if beside { (format!("{head}  {name}"), "") } else { (head, &*name) };
+        let _ = writeln!(text, "{}", first.trim_end());
+        for line in [second, &*place].iter().flat_map(|part| wrap(part, width.saturating_sub(2))) {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     text
+}
+
+/// Columns that a text takes.
+fn columns(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
 }
 
 fn runs(count: usize) -> String {
     if count == 1 { "1 run is".to_owned() } else { format!("{count} runs are") }
 }
 
-fn line(listed: &Listed, name: &str) -> String {
-    let started = match &listed.info.header {
-        Some(header) => header.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-        None => "unreadable".to_owned(),
-    };
+/// The id of a run, when it began, and how it stands.
+fn line(listed: &Listed, short: bool) -> String {
+    let format = if short { "%Y-%m-%d %H:%MZ" } else { "%Y-%m-%d %H:%M:%SZ" };
+    let started = listed.info.header.as_ref().map(|header| header.started.strftime(format));
+    let started = started.map_or_else(|| "unknown".to_owned(), |time| time.to_string());
+    let room = if short { 17 } else { 20 };
     let verdict = listed.standing.as_str().replace('_', " ");
-    format!("{}  {started:<20}  {verdict:<9}  {name}", event::short_id(&listed.info.run))
+    format!("{}  {started:<room$}  {verdict:<9}", event::short_id(&listed.info.run))
 }
 
 /// The runbook, and what kind of run it was if it was no ordinary one.

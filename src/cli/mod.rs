@@ -10,6 +10,7 @@ mod changes;
 mod check;
 mod completions;
 mod conduct;
+mod config;
 mod coverage;
 mod describe;
 mod diff;
@@ -41,8 +42,11 @@ mod status;
 mod test;
 mod undo;
 
+use exit::CommandError;
+
 pub use exit::Exit;
 
+use crate::config::Settings;
 use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -78,6 +82,9 @@ pub(crate) struct Global {
     /// Directory for the records of runs
     #[arg(long, global = true, env = "RUNBOOK_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// What the files of the project and of the user say.
+    #[arg(skip)]
+    pub(crate) settings: Settings,
 }
 
 /// When to use color.
@@ -151,6 +158,8 @@ enum Command {
     Describe(describe::DescribeArguments),
     /// Render runbooks as pages for people, with the commands to type by hand
     Docs(docs::DocsArguments),
+    /// Show the settings that are in effect, and where each comes from
+    Config(config::ConfigArguments),
     /// List earlier runs
     History(history::HistoryArguments),
     /// Show the full record of an earlier run
@@ -174,6 +183,13 @@ enum Command {
     /// Print the manual page of the program, or write those of all commands
     #[command(hide = true)]
     Man(man::ManArguments),
+}
+
+impl Command {
+    /// Whether it does something that settings can change: the others work whatever they say.
+    fn has_settings(&self) -> bool {
+        !matches!(self, Self::Schema(_) | Self::Explain(_) | Self::Completions(_) | Self::Man(_))
+    }
 }
 
 /// What was meant by a value that follows `--sandbox` without an equals sign.
@@ -226,8 +242,25 @@ pub fn main() -> Exit {
         }
     };
     output::set_color(cli.global.color);
-    let global = &cli.global;
-    let result = match cli.command {
+    let Cli { mut global, command } = cli;
+    let configured = global.configure(&command);
+    let result = configured.and_then(|()| carried_out(&global, command));
+    result.unwrap_or_else(|error| error.report(&global, wants_document(&words)))
+}
+
+impl Global {
+    /// Reads the settings, if the command has any.
+    fn configure(&mut self, command: &Command) -> Result<(), CommandError> {
+        if command.has_settings() {
+            self.settings = config::settings()?;
+        }
+        Ok(())
+    }
+}
+
+/// Carries a command out.
+fn carried_out(global: &Global, command: Command) -> Result<Exit, CommandError> {
+    match command {
         Command::Run(arguments) => run::run(global, arguments),
         Command::Alert(arguments) => alert::alert(global, arguments),
         Command::Alerts(arguments) => alerts::alerts(global, &arguments),
@@ -257,8 +290,8 @@ pub fn main() -> Exit {
         Command::Sandbox(arguments) => sandbox::sandbox(global, &arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man(arguments) => man::man(&arguments),
-    };
-    result.unwrap_or_else(|error| error.report(global, wants_document(&words)))
+        Command::Config(arguments) => config::config(global, &arguments),
+    }
 }
 
 /// The arguments of the command line, for tests of its definition.

@@ -77,9 +77,11 @@ async fn graph(global: &Global, arguments: &GraphArguments) -> Result<Exit, Comm
     let workspace = workspace(global)?;
     let mut place = arguments.cluster.choice();
     place.choose(&workspace, None)?;
+    let usual = workspace.namespace.clone().filter(|_| place.sandbox.is_none());
+    let named = arguments.place.clone().or_else(|| place.namespace.clone()).or(usual);
     let connected = place.connect(&workspace.worlds(), now).await?;
     let cluster = connected.cluster?;
-    let namespace = arguments.place.clone().unwrap_or_else(|| cluster.target().namespace.clone());
+    let namespace = named.unwrap_or_else(|| cluster.target().namespace.clone());
     let survey =
         survey(&cluster).await.map_err(|failure| CommandError::NotJudged(failure.message))?;
     if !survey.objects.iter().any(|object| {

@@ -80,7 +80,7 @@ fn checked<'a>(name: &'a str, catalogue: &Catalogue) -> Result<&'a str, CommandE
                 folders, such as shop/health"
         )));
     }
-    let taken = catalogue.list().find(|listed| listed.name == name);
+    let taken = catalogue.entry(name);
     match taken.map(|listed| listed.head().map(|head| head.origin)) {
         None => Ok(name),
         Some(Ok(Origin::Embedded)) => Err(CommandError::Usage(format!(

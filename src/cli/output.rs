@@ -215,6 +215,9 @@ pub(crate) fn notices(notices: &[Notice]) {
                         added records cannot be detected."
                 )
             }
+            Notice::AllRights { user } => format!(
+                "In the sandbox everybody has all rights: --as {user} only changes who is recorded."
+            ),
             Notice::RunbookChanged { name } => format!(
                 "The runbook {name} was modified since the run started: modified steps run again."
             ),

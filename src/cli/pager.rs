@@ -13,12 +13,14 @@ const USUAL: &str = "less";
 const LESS: &str = "FRX";
 
 /// Writes a result to stdout: through a pager if stdout is a terminal on which it has no room. A
-/// pager that cannot be started is none.
+/// pager that cannot be started, or fails, is none.
 ///
 /// # Errors
 /// When stdout is closed or full.
 pub(super) fn write(global: &Global, text: &str) -> io::Result<()> {
-    let pager = wanted(global.no_pager, io::stdout().is_terminal(), |name| env::var(name).ok());
+    let own = global.settings.pager.as_ref().map(|given| given.value.as_str());
+    let pager =
+        wanted(global.no_pager, io::stdout().is_terminal(), own, |name| env::var(name).ok());
     let rows = Term::stdout().size_checked().map_or(24, |(rows, _)| usize::from(rows));
     match pager.filter(|_| text.lines().count() >= rows) {
         Some(pager) if paged(&pager, text) => Ok(()),
@@ -26,23 +28,27 @@ pub(super) fn write(global: &Global, text: &str) -> io::Result<()> {
     }
 }
 
-/// The words of the pager; none if there is to be none.
+/// The words of the pager; none if there is to be none. As in git, what is set for this program
+/// alone is stronger than `PAGER`, which is for all.
 fn wanted(
     refused: bool,
     is_terminal: bool,
+    own: Option<&str>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Option<Vec<String>> {
     if refused || !is_terminal {
         return None;
     }
-    let named = variable("RUNBOOK_PAGER").or_else(|| variable("PAGER"));
+    let named =
+        variable("RUNBOOK_PAGER").or_else(|| own.map(str::to_owned)).or_else(|| variable("PAGER"));
     let words = named.as_deref().unwrap_or(USUAL).split_whitespace();
     let words: Vec<String> = words.map(str::to_owned).collect();
     // `cat` is how one says that there is to be none
     (!words.is_empty() && words != ["cat"]).then_some(words)
 }
 
-/// Whether the pager was there, and showed the text.
+/// Whether the pager was there, and showed the text: of one that failed, nobody knows how much was
+/// read.
 fn paged(pager: &[String], text: &str) -> bool {
     let Some((program, arguments)) = pager.split_first() else { return false };
     let mut command = Command::new(program);
@@ -55,7 +61,7 @@ fn paged(pager: &[String], text: &str) -> bool {
         // who leaves the pager early has read enough
         drop(stdin.write_all(text.as_bytes()));
     }
-    child.wait().is_ok()
+    child.wait().is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]
@@ -72,17 +78,22 @@ mod tests {
         };
         let cat = |_: &str| Some("cat".to_owned());
         let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
-        assert_eq!(wanted(false, true, none), words(&["less"]));
-        assert_eq!(wanted(false, true, pager), words(&["more", "-d"]));
-        assert_eq!(wanted(false, true, own), None);
-        assert_eq!(wanted(false, true, cat), None);
-        assert_eq!(wanted(true, true, pager), None);
-        assert_eq!(wanted(false, false, pager), None);
+        assert_eq!(wanted(false, true, None, none), words(&["less"]));
+        assert_eq!(wanted(false, true, None, pager), words(&["more", "-d"]));
+        assert_eq!(wanted(false, true, None, own), None);
+        assert_eq!(wanted(false, true, None, cat), None);
+        assert_eq!(wanted(true, true, None, pager), None);
+        assert_eq!(wanted(false, false, None, pager), None);
+        assert_eq!(wanted(false, true, Some("most"), pager), words(&["most"]));
+        assert_eq!(wanted(false, true, Some(""), pager), None);
+        assert_eq!(wanted(false, true, Some("most"), cat), None);
     }
 
     #[test]
     fn a_pager_that_does_not_exist_is_none() {
         assert!(!paged(&["no-such-pager-of-anyone".to_owned()], "text"));
         assert!(!paged(&[], "text"));
+        assert!(!paged(&["false".to_owned()], "text"));
+        assert!(paged(&["true".to_owned()], "text"));
     }
 }

@@ -22,6 +22,10 @@ pub(super) struct PlanArguments {
     /// Print only the Role and RoleBinding that the run needs, as manifests
     #[arg(long)]
     rbac: bool,
+    /// Plan a run on a simulated cluster, in this scenario
+    #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true,
+        default_missing_value = "")]
+    sandbox: Option<String>,
     /// Namespace; overrides the namespace of the runbook
     #[arg(short, long, value_parser = super::arguments::namespace)]
     namespace: Option<String>,
@@ -35,7 +39,11 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     let mut options = Start::of(arguments.name);
     options.params = arguments.params.params(&workspace)?;
     options.conduct.cluster.namespace = arguments.namespace;
-    let overview = Overview::of(session::plan(&workspace, &options)?);
+    options.conduct.cluster.sandbox = arguments.sandbox;
+    let plan = session::plan(&workspace, &options)?;
+    // that there is such a scenario is said here, too
+    options.conduct.cluster.choose(&workspace, plan.runbook.sandbox.as_ref())?;
+    let overview = Overview::of(plan);
     let masker = Masker::new();
     overview.plan.runbook.learn_secrets(&overview.plan.params, &masker);
     if arguments.rbac && arguments.output == ResultFormat::Text {

@@ -2,27 +2,28 @@
 
 use super::arguments::{clock, state_dir};
 use super::exit::{CommandError, Exit};
-use super::history::Since;
+use super::history::{Since, in_days};
 use super::{Global, ResultFormat, output};
 use crate::action::Duration;
 use crate::event::short_id;
 use crate::history::{Forgo, Need, Retention, Standing, TakesBack, needs};
 use crate::journal::{self, Journal, RunInfo};
 use crate::state::RunState;
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("retention").required(true).multiple(true)))]
 pub(super) struct PruneArguments {
-    /// Keep the newest N runs of each runbook on each target
-    #[arg(long, value_name = "N", group = "retention")]
+    /// Keep the newest N runs of each runbook on each target; without this and --older-than, what the
+    /// settings say
+    #[arg(long, value_name = "N")]
     keep: Option<usize>,
     /// Remove only runs older than this, such as 90d; with --keep, a run is removed only if it is both older and
     /// not among the newest
-    #[arg(long, value_name = "DURATION", group = "retention")]
+    #[arg(long, value_name = "DURATION")]
     older_than: Option<Duration>,
     /// Remove the runs; without it, they are only listed
     #[arg(short, long)]
@@ -59,8 +60,7 @@ struct Sorted {
 pub(super) fn prune(global: &Global, arguments: &PruneArguments) -> Result<Exit, CommandError> {
     let folder = state_dir(global)?;
     let now = clock()?.now();
-    let since = |Duration(age): Duration| Since::Ago(age).time(now);
-    let retention = Retention { keep: arguments.keep, since: arguments.older_than.map(since) };
+    let retention = retention(global, arguments, now)?;
     let forgo = Forgo {
         changes: arguments.include.contains(&Included::Changes),
         unfinished: arguments.include.contains(&Included::Unfinished),
@@ -78,12 +78,45 @@ pub(super) fn prune(global: &Global, arguments: &PruneArguments) -> Result<Exit,
     }
     match arguments.output {
         ResultFormat::Text => {
-            output::write(&text(&sorted, arguments.yes))?;
+            output::write(&text(&folder, &sorted, arguments.yes))?;
             failed.iter().for_each(|(_, error)| output::error(error));
         }
-        ResultFormat::Json => output::json(&document(&sorted, arguments.yes, &failed))?,
+        ResultFormat::Json => output::json(&document(&folder, &sorted, arguments.yes, &failed))?,
     }
     Ok(if failed.is_empty() { Exit::Passed } else { Exit::NotJudged })
+}
+
+/// What is kept: what the command line says, or else what the settings say.
+fn retention(
+    global: &Global,
+    arguments: &PruneArguments,
+    now: Timestamp,
+) -> Result<Retention, CommandError> {
+    let since = |age| Since::Ago(age).time(now);
+    let PruneArguments { keep, older_than, .. } = arguments;
+    if keep.is_some() || older_than.is_some() {
+        return Ok(Retention { keep: *keep, since: older_than.map(|Duration(age)| since(age)) });
+    }
+    let (keep, older_than) = (&global.settings.keep, &global.settings.older_than);
+    let sources =
+        [keep.as_ref().map(|one| &one.source), older_than.as_ref().map(|one| &one.source)];
+    let Some(source) = sources.into_iter().flatten().next() else {
+        return Err(CommandError::Usage(
+            "nothing says what is kept: use --keep N or --older-than DURATION, or [retention] in \
+                runbook.toml"
+                .to_owned(),
+        ));
+    };
+    let said = [
+        keep.as_ref().map(|one| format!("--keep {}", one.value)),
+        older_than.as_ref().map(|one| format!("--older-than {}", in_days(one.value))),
+    ];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    output::hint(&format!("{} ({source})", said.join(" ")));
+    Ok(Retention {
+        keep: keep.as_ref().map(|one| one.value),
+        since: older_than.as_ref().map(|one| since(one.value)),
+    })
 }
 
 /// Reads what the retention lets go, and only that, in full.
@@ -93,6 +126,11 @@ fn sorted(folder: &Path, retention: Retention, forgo: Forgo) -> Result<Sorted, C
     let taken_back: Vec<TakesBack> =
         runs.iter().filter_map(|info| TakesBack::of(info, is_running)).collect();
     let mut sorted = Sorted { all: runs.len(), ..Sorted::default() };
+    for info in runs.iter().filter(|info| info.header.is_none()) {
+        if Standing::of(info, is_running) == Standing::Unreadable {
+            sorted.kept.push((info.clone(), Need::Unreadable));
+        }
+    }
     for info in retention.lets_go(&runs) {
         let state = journal::read(folder, &info.run)
             .ok()
@@ -107,7 +145,7 @@ fn sorted(folder: &Path, retention: Retention, forgo: Forgo) -> Result<Sorted, C
     Ok(sorted)
 }
 
-fn document(sorted: &Sorted, removed: bool, failed: &[(String, String)]) -> Value {
+fn document(folder: &Path, sorted: &Sorted, removed: bool, failed: &[(String, String)]) -> Value {
     let row = |info: &RunInfo| {
         let header = info.header.as_ref();
         json!({"run": info.run, "runbook": header.map(|header| &header.runbook),
@@ -117,7 +155,7 @@ fn document(sorted: &Sorted, removed: bool, failed: &[(String, String)]) -> Valu
     let kept = sorted.kept.iter().map(|(info, need)| {
         let mut row = row(info);
         row["because"] = need.as_str().into();
-        row["reason"] = reason(info, need).into();
+        row["reason"] = reason(folder, info, need).into();
         row
     });
     let failed = failed.iter().map(|(run, error)| json!({"run": run, "error": error}));
@@ -126,7 +164,7 @@ fn document(sorted: &Sorted, removed: bool, failed: &[(String, String)]) -> Valu
 }
 
 /// Why a run is kept, with the command that settles it.
-fn reason(info: &RunInfo, need: &Need) -> String {
+fn reason(folder: &Path, info: &RunInfo, need: &Need) -> String {
     let id = short_id(&info.run);
     match need {
         Need::Running => "it is running".to_owned(),
@@ -140,11 +178,14 @@ fn reason(info: &RunInfo, need: &Need) -> String {
         Need::TakenBack { by } => {
             format!("run {} undoes it and has not passed", short_id(by))
         }
-        Need::Unreadable => "its record cannot be read".to_owned(),
+        Need::Unreadable => {
+            let place = folder.join("runs").join(&info.run);
+            format!("its record cannot be read; look at {}", place.display())
+        }
     }
 }
 
-fn text(sorted: &Sorted, removed: bool) -> String {
+fn text(folder: &Path, sorted: &Sorted, removed: bool) -> String {
     let Sorted { gone, kept, all } = sorted;
     let mut text = String::new();
     let what = if removed { "Removed" } else { "Would remove" };
@@ -156,7 +197,7 @@ fn text(sorted: &Sorted, removed: bool) -> String {
     if !kept.is_empty() {
         text.push_str("Kept, because they are needed\n");
         for (info, need) in kept {
-            let _ = writeln!(text, "  {}\n    {}", line(info), reason(info, need));
+            let _ = writeln!(text, "  {}\n    {}", line(info), reason(folder, info, need));
         }
     }
     if !removed && !gone.is_empty() {
@@ -169,5 +210,6 @@ fn line(info: &RunInfo) -> String {
     let header = info.header.as_ref();
     let started = header.map(|header| header.started.strftime("%Y-%m-%d %H:%MZ").to_string());
     let runbook = header.map(|header| header.runbook.as_str()).unwrap_or_default();
-    format!("{}  {}  {runbook}", short_id(&info.run), started.unwrap_or_default())
+    let line = format!("{}  {}  {runbook}", short_id(&info.run), started.unwrap_or_default());
+    line.trim_end().to_owned()
 }

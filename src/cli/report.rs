@@ -8,7 +8,9 @@ use crate::engine::EngineError;
 use crate::event::Mode;
 use crate::history::{LastRun, Standing, last_runs};
 use crate::journal::{self, Reading};
-use crate::report::{Json, JsonLines, Look, Plain, Reporter, html, junit, markdown, prometheus};
+use crate::report::{
+    Json, JsonLines, Look, Plain, Reporter, html, junit, markdown, prometheus, sarif,
+};
 use crate::session::Notice;
 use crate::state::{IllegalTransition, RunState};
 use clap::{Args, ValueEnum};
@@ -32,9 +34,15 @@ pub(super) enum ReportFormat {
     Json,
     /// Events as JSON, one per line
     Jsonl,
+    /// Results of network_audit as SARIF, for code scanning and editors
+    Sarif,
     /// Time, verdict and duration, for the textfile collector of node_exporter
     Prometheus,
 }
+
+/// Why there is no SARIF: an empty document would say that nothing is wrong.
+const NO_AUDIT: &str =
+    "no step `network_audit` has ended in this run, and SARIF is about its results";
 
 /// A report to write after a run: `junit=smoke.xml`.
 #[derive(Clone, Debug)]
@@ -115,16 +123,20 @@ pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exi
             "the run is in progress: its metrics are known when it has ended".to_owned(),
         ));
     }
+    if arguments.output == ReportFormat::Sarif && sarif(&reading.records)?.is_none() {
+        return Err(CommandError::Usage(NO_AUDIT.to_owned()));
+    }
     output::notices(&Notice::of_journal(&reading));
     let look = output::look(global);
+    let reading = Told { reading: &reading, running: journal::is_running(&folder, &run) };
     match &arguments.file {
         None if arguments.output == ReportFormat::Text && io::stdout().is_terminal() => {
             let mut text = Vec::new();
-            render(ReportFormat::Text, &reading, look, &mut text)?;
+            render(ReportFormat::Text, reading, look, &mut text)?;
             pager::write(global, &String::from_utf8_lossy(&text))?;
         }
-        None => render(arguments.output, &reading, look, BufWriter::new(io::stdout()))?,
-        Some(path) => write(path, arguments.output, &reading, Look { color: false, ..look })?,
+        None => render(arguments.output, reading, look, BufWriter::new(io::stdout()))?,
+        Some(path) => write(path, arguments.output, reading, Look { color: false, ..look })?,
     }
     Ok(Exit::Passed)
 }
@@ -142,7 +154,7 @@ pub(super) fn write_all(global: &Global, run: &str, files: &[ReportFile]) -> boo
     let mut good = true;
     for file in files {
         let result = match &reading {
-            Ok(reading) => write(&file.path, file.format, reading, look),
+            Ok(reading) => write(&file.path, file.format, Told { reading, running: false }, look),
             Err(error) => Err(CommandError::NotJudged(format!(
                 "cannot write {}: {error}",
                 file.path.display()
@@ -156,23 +168,35 @@ pub(super) fn write_all(global: &Global, run: &str, files: &[ReportFile]) -> boo
     good
 }
 
+/// What a journal says, and whether a process goes on with it.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    reading: &'a Reading,
+    running: bool,
+}
+
 fn render(
     format: ReportFormat,
-    reading: &Reading,
+    told: Told<'_>,
     look: Look,
     mut out: impl Write + Send,
 ) -> io::Result<()> {
     match format {
-        ReportFormat::Text => drop(replay(reading, &mut Plain::new(&mut out, look))?),
-        ReportFormat::Json => drop(replay(reading, &mut Json::new(&mut out))?),
-        ReportFormat::Jsonl => drop(replay(reading, &mut JsonLines::new(&mut out))?),
-        ReportFormat::Markdown => out.write_all(markdown(&folded(reading)?).as_bytes())?,
+        ReportFormat::Text => drop(replay(told, &mut Plain::new(&mut out, look))?),
+        ReportFormat::Json => drop(replay(told, &mut Json::new(&mut out))?),
+        ReportFormat::Jsonl => drop(replay(told, &mut JsonLines::new(&mut out))?),
+        ReportFormat::Markdown => out.write_all(markdown(&folded(told)?).as_bytes())?,
         ReportFormat::Html => {
-            out.write_all(html(&reading.records, &folded(reading)?).as_bytes())?;
+            out.write_all(html(&told.reading.records, &folded(told)?).as_bytes())?;
         }
-        ReportFormat::Junit => out.write_all(junit(&folded(reading)?).as_bytes())?,
+        ReportFormat::Sarif => {
+            let document = sarif(&told.reading.records)?;
+            let document = document.ok_or_else(|| io::Error::other(NO_AUDIT))?;
+            writeln!(out, "{document:#}")?;
+        }
+        ReportFormat::Junit => out.write_all(junit(&folded(told)?).as_bytes())?,
         ReportFormat::Prometheus => {
-            let summary = folded(reading)?.summary();
+            let summary = folded(told)?.summary();
             let standing = summary.verdict.map_or(Standing::Crashed, Standing::Ended);
             // a dry run is none, and what takes a run back has no runbook
             let is_one = matches!(summary.mode, Mode::Run | Mode::Resume);
@@ -183,8 +207,10 @@ fn render(
     out.flush()
 }
 
-fn folded(reading: &Reading) -> io::Result<RunState> {
-    RunState::replay(&reading.records).map_err(illegal)
+fn folded(told: Told<'_>) -> io::Result<RunState> {
+    let mut state = RunState::replay(&told.reading.records).map_err(illegal)?;
+    state.see_running(told.running);
+    Ok(state)
 }
 
 fn illegal(error: IllegalTransition) -> io::Error {
@@ -192,9 +218,10 @@ fn illegal(error: IllegalTransition) -> io::Error {
 }
 
 /// Tells a reporter everything that the journal says.
-fn replay(reading: &Reading, reporter: &mut impl Reporter) -> io::Result<RunState> {
+fn replay(told: Told<'_>, reporter: &mut impl Reporter) -> io::Result<RunState> {
     let mut state = RunState::new();
-    for record in &reading.records {
+    state.see_running(told.running);
+    for record in &told.reading.records {
         state.apply(record).map_err(illegal)?;
         reporter.record(record, &state)?;
     }
@@ -205,10 +232,10 @@ fn replay(reading: &Reading, reporter: &mut impl Reporter) -> io::Result<RunStat
 fn write(
     path: &Path,
     format: ReportFormat,
-    reading: &Reading,
+    told: Told<'_>,
     look: Look,
 ) -> Result<(), CommandError> {
-    written(path, replace(path, |file| render(format, reading, look, BufWriter::new(file))))
+    written(path, replace(path, |file| render(format, told, look, BufWriter::new(file))))
 }
 
 /// What became of a file.
@@ -218,10 +245,20 @@ fn written(path: &Path, result: io::Result<()>) -> Result<(), CommandError> {
     })
 }
 
+/// Where links lead whose target is yet to be made. There are never more of them in a row.
+fn followed(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    path
+}
+
 /// Writes a file so that a reader sees the old one or the new one whole, never a part.
 fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     // a link goes on pointing where it does, and a device or a pipe is written to, not replaced
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let path = fs::canonicalize(path).unwrap_or_else(|_| followed(path));
     if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         return fill(&mut OpenOptions::new().write(true).open(&path)?);
     }
@@ -256,7 +293,7 @@ mod tests {
             (
                 "pdf=x",
                 Err(
-                    "`pdf` is not a report format; available: text, markdown, html, junit, json, jsonl, \
+                    "`pdf` is not a report format; available: text, markdown, html, junit, json, jsonl, sarif, \
                         prometheus",
                 ),
             ),
@@ -285,12 +322,17 @@ mod tests {
         replace(&link, "three").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "three");
         assert!(link.is_symlink());
+        let early = folder.path().join("early.xml");
+        std::os::unix::fs::symlink("made.xml", &early).unwrap();
+        replace(&early, "four").unwrap();
+        assert!(early.is_symlink());
+        assert_eq!(fs::read_to_string(folder.path().join("made.xml")).unwrap(), "four");
         assert!(replace(folder.path(), "x").is_err());
         assert!(replace(&folder.path().join("missing/x.xml"), "x").is_err());
         replace(Path::new("/dev/null"), "x").unwrap();
         let mut left: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["link.xml", "x.xml"]);
+        assert_eq!(left, ["early.xml", "link.xml", "made.xml", "x.xml"]);
     }
 }

@@ -20,12 +20,15 @@ enum Document {
     Runbook,
     /// Rehearsal files: runbooks/**/*.test.yaml
     Rehearsal,
+    /// Settings: runbook.toml
+    Config,
 }
 
 pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, CommandError> {
     let of = match arguments.document {
         Document::Runbook => Described::Runbook,
         Document::Rehearsal => Described::Rehearsal,
+        Document::Config => Described::Config,
     };
     output::write(&format!("{:#}\n", reference::schema(of)))?;
     Ok(Exit::Passed)

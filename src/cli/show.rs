@@ -4,13 +4,14 @@ use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
 use super::{Format, Global, output, pager};
 use crate::engine::EngineError;
-use crate::event::{self, Record};
+use crate::event::{self, Event, Record, StepFinished};
 use crate::journal;
-use crate::report::{Show, write_line};
+use crate::report::{Show, output_of, write_line};
 use crate::session::Notice;
 use crate::state::RunState;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 #[derive(Debug, Args)]
@@ -29,7 +30,8 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
     let folder = state_dir(global)?;
     let run = journal::find(&folder, &arguments.run)?;
     let reading = journal::read(&folder, &run)?;
-    let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
+    let mut state = RunState::replay(&reading.records).map_err(EngineError::from)?;
+    state.see_running(journal::is_running(&folder, &run));
     output::notices(&Notice::of_journal(&reading));
     if let Some(path) = &arguments.step {
         return step(global, arguments.output, path, &state, &reading.records);
@@ -60,7 +62,9 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
             }
         }
         Format::Json => {
-            writeln!(out, "{:#}", serde_json::to_value(state.summary()).unwrap_or_default())?;
+            let mut document = serde_json::to_value(state.summary()).unwrap_or_default();
+            with_outputs(&mut document, &reading.records)?;
+            writeln!(out, "{document:#}")?;
         }
         Format::Jsonl => {
             reading.records.iter().try_for_each(|record| write_line(record, &mut out))?;
@@ -94,8 +98,12 @@ fn step(
             Show::steps(&summary, records, output::look(global), &mut text)?;
             pager::write(global, &String::from_utf8_lossy(&text))?;
         }
-        Format::Json => output::json(&json!({"schema": "runbook.steps/v1", "run": summary.run,
-            "steps": summary.steps}))?,
+        Format::Json => {
+            let mut document = json!({"schema": "runbook.steps/v1", "run": summary.run,
+                "steps": summary.steps});
+            with_outputs(&mut document, records)?;
+            output::json(&document)?;
+        }
         Format::Jsonl => {
             let mut out = BufWriter::new(io::stdout().lock());
             let of_it = records
@@ -106,6 +114,23 @@ fn step(
         }
     }
     Ok(Exit::Passed)
+}
+
+/// Adds to each step of a document what it returned, which the summary of a run does not have.
+fn with_outputs(document: &mut Value, records: &[Record]) -> std::io::Result<()> {
+    let last: BTreeMap<&str, &StepFinished> = records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::StepFinished(step) => Some((step.path.as_str(), &**step)),
+            _ => None,
+        })
+        .collect();
+    for step in document["steps"].as_array_mut().into_iter().flatten() {
+        if let Some(ended) = step["path"].as_str().and_then(|path| last.get(path)) {
+            step["output"] = output_of(ended)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a step is this one, or in it.

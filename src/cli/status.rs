@@ -35,6 +35,9 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
 fn next_commands(status: &Status) -> Vec<String> {
     let mut next = Vec::new();
     let id = event::short_id(&status.run);
+    if status.state.is_running() == Some(true) {
+        return vec![format!("runbook log -f {id}")];
+    }
     if status.resumable {
         // a person approves before the run can continue
         let end = status.state.end_of_run();
@@ -57,7 +60,7 @@ fn document(status: &Status, next: &[String]) -> Value {
     json!({
         "schema": "runbook.status/v1", "run": status.run,
         "runbook": status.state.header().map(|header| &header.runbook),
-        "verdict": status.verdict(),
+        "verdict": status.verdict(), "running": status.state.is_running(),
         "done": status.done, "not_passed": status.not_passed, "in_doubt": status.in_doubt,
         "waiting": status.waiting, "due": status.state.waits_for_times(), "left": status.left, "changes": status.state.changes(),
         "programs": status.programs, "next": next,
@@ -85,7 +88,7 @@ fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
             .ok()
             .and_then(|value| value.as_str().map(|word| word.replace('_', " ")))
             .unwrap_or_default(),
-        None => "not finished: it is running, or its process died".to_owned(),
+        None => status.state.words_without_end().to_owned(),
     };
     let times = status.state.waits_for_times();
     let due = |path: &String| match times.get(path.as_str()) {

@@ -10,7 +10,7 @@ pub use correction::Correction;
 pub use github::github;
 pub use nearest::nearest;
 pub use render::{render, to_json};
-pub use sarif::sarif;
+pub use sarif::{SarifTool, sarif, sarif_log};
 
 use std::ops::Range;
 use std::path::PathBuf;

@@ -12,6 +12,21 @@ pub fn sarif(diagnostics: &[Diagnostic], describe: &dyn Fn(&str) -> Option<Strin
         rules.entry(one.code).or_insert_with(|| rule(one.code, describe(one.code)));
     }
     let results: Vec<_> = diagnostics.iter().map(result).collect();
+    let mut log = sarif_log(SarifTool { rules: rules.into_values().collect(), results });
+    log["runs"][0]["columnKind"] = "unicodeCodePoints".into();
+    log
+}
+
+/// What a document of SARIF says: what can be wrong, and what is.
+pub struct SarifTool {
+    /// A `reportingDescriptor` for each rule.
+    pub rules: Vec<Value>,
+    /// The results.
+    pub results: Vec<Value>,
+}
+
+/// A document with one run of this program.
+pub fn sarif_log(tool: SarifTool) -> Value {
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -19,10 +34,9 @@ pub fn sarif(diagnostics: &[Diagnostic], describe: &dyn Fn(&str) -> Option<Strin
             "tool": {"driver": {
                 "name": "runbook",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules.into_values().collect::<Vec<_>>(),
+                "rules": tool.rules,
             }},
-            "columnKind": "unicodeCodePoints",
-            "results": results,
+            "results": tool.results,
         }],
     })
 }

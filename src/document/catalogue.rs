@@ -50,6 +50,8 @@ pub struct CatalogueEntry {
     pub file: String,
     path: Option<PathBuf>,
     named: bool,
+    /// Whether it is found by its full name only.
+    hidden: bool,
 }
 
 impl CatalogueEntry {
@@ -136,6 +138,7 @@ impl Catalogue {
                     file,
                     path: Some(path),
                     named: root.named,
+                    hidden: false,
                 });
             }
         }
@@ -149,10 +152,32 @@ impl Catalogue {
                     file,
                     path: None,
                     named: true,
+                    hidden: false,
                 });
             }
         }
         Self { entries, ..Self::default() }
+    }
+
+    /// The same catalogue, where of the embedded runbooks only these are listed: names, or folders
+    /// such as `kubernetes/`. The others are still found by their full name, so that what calls
+    /// them works, and what was begun with them can be gone on with.
+    #[must_use]
+    pub fn offering(mut self, embedded: Option<&[String]>) -> Self {
+        let is_in = |name: &str, wanted: &String| {
+            name == wanted || (wanted.ends_with('/') && name.starts_with(wanted.as_str()))
+        };
+        if let Some(offered) = embedded {
+            for entry in self.entries.values_mut().filter(|entry| entry.path.is_none()) {
+                entry.hidden = !offered.iter().any(|wanted| is_in(&entry.name, wanted));
+            }
+        }
+        self
+    }
+
+    /// The runbook of this name, also one that is not listed.
+    pub fn entry(&self, name: &str) -> Option<&CatalogueEntry> {
+        self.entries.get(name)
     }
 
     /// The same catalogue with this runbook in the place of that of its name.
@@ -188,9 +213,9 @@ impl Catalogue {
         Some(text.and_then(|text| Suite::read(name, &file, text)))
     }
 
-    /// All runbooks, by name.
+    /// All runbooks that are offered, by name.
     pub fn list(&self) -> impl Iterator<Item = &CatalogueEntry> {
-        self.entries.values()
+        self.entries.values().filter(|entry| !entry.hidden)
     }
 
     /// The heads of all runbooks in order, read by as many threads as there are processors.
@@ -339,7 +364,7 @@ impl Catalogue {
     }
 
     fn suggest(&self, name: &str) -> Option<&str> {
-        let names = || self.entries.keys().map(String::as_str);
+        let names = || self.list().map(|entry| entry.name.as_str());
         // `no-signals` alone is enough to be understood, and so is a slip of the pen in either half
         nearest(name, names())
             .or_else(|| names().find(|full| full.rsplit('/').next() == Some(name)))

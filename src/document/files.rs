@@ -24,6 +24,8 @@ impl FileKind {
     pub const RUNBOOK: Self = Self { what: "a runbook", limit: MAX_BYTES };
     /// A file of parameters.
     pub const PARAMS: Self = Self { what: "a file of parameters", limit: MAX_BYTES };
+    /// A file of settings.
+    pub const SETTINGS: Self = Self { what: "a file of settings", limit: MAX_BYTES };
     /// A file of a world of the sandbox.
     pub const WORLD: Self = Self { what: "a file of a world", limit: MAX_BYTES };
 }

@@ -23,6 +23,7 @@ mod runbook;
 mod sketch;
 mod source;
 mod suite;
+mod toml;
 mod upgrade;
 
 pub use body::{Body, Group, Written};
@@ -41,6 +42,7 @@ pub use runbook::{
 pub use sketch::{Sketch, is_computed};
 pub use source::{CoveredRow, DocumentCoverage, SourceDocument};
 pub use suite::{Answer, Approve, Case, Condition, Expected, Place, SUITE, Situation, Suite, Vary};
+pub use toml::Toml;
 pub use upgrade::formatted;
 
 /// The structures of runbooks and rehearsal files, by name; short forms are not in them.

@@ -42,6 +42,9 @@ pub struct Summary {
     pub params: Map<String, Value>,
     /// Result; none while it runs or after a crash.
     pub verdict: Option<Verdict>,
+    /// Of a run without an end, whether a process executes it; none where nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<bool>,
     /// Exit code that goes with the verdict.
     pub exit_code: Option<u8>,
     /// Steps by outcome.

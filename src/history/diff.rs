@@ -173,8 +173,12 @@ pub fn diff(before: &Summary, after: &Summary) -> RunDiff {
         steps: steps(before, after),
         changes: changes(before, after),
     };
+    if kind(before.mode) != kind(after.mode) {
+        let field =
+            FieldDiff { name: "mode".into(), before: json!(before.mode), after: json!(after.mode) };
+        diff.target.insert(0, field);
+    }
     diff.same = before.runbook == after.runbook
-        && before.mode == after.mode
         && before.verdict == after.verdict
         && !diff.runbook_changed
         && diff.target.is_empty()
@@ -183,6 +187,15 @@ pub fn diff(before: &Summary, after: &Summary) -> RunDiff {
         && diff.steps.is_empty()
         && diff.changes == ChangesDiff::default();
     diff
+}
+
+/// What kind of run it is: one that was resumed did the same as one that was not.
+fn kind(mode: Mode) -> Mode {
+    match mode {
+        Mode::Run | Mode::Resume => Mode::Run,
+        Mode::DryRun => Mode::DryRun,
+        Mode::Undo => Mode::Undo,
+    }
 }
 
 /// The run before this one of the same runbook, of the same kind and on the same target, among
@@ -424,6 +437,12 @@ mod tests {
     #[test]
     fn the_same_run_is_no_difference() {
         assert!(diff(&summary(&passed()), &summary(&passed())).same);
+        // one that was interrupted in between did the same
+        let resumed = Summary { mode: Mode::Resume, ..summary(&passed()) };
+        assert!(diff(&resumed, &summary(&passed())).same);
+        let dry = Summary { mode: Mode::DryRun, ..summary(&passed()) };
+        let diff = diff(&dry, &summary(&passed()));
+        assert!(!diff.same && diff.target[0].name == "mode");
     }
 
     #[test]

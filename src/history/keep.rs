@@ -125,6 +125,7 @@ pub fn needs(
         Standing::Ended(Verdict::Paused) => needs.push(Need::Paused),
         Standing::Ended(Verdict::Cancelled | Verdict::TimedOut | Verdict::InDoubt)
         | Standing::Crashed => needs.push(Need::Unfinished),
+        Standing::Unreadable => needs.push(Need::Unreadable),
         Standing::Ended(
             Verdict::Passed
             | Verdict::Failed

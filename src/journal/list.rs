@@ -96,11 +96,20 @@ pub(super) fn ids(state_dir: &Path) -> Result<Vec<String>, Error> {
         let entry = entry.map_err(|source| Error::from_io("read", &path, source))?;
         let name = entry.file_name().into_string().ok();
         runs.extend(name.filter(|name| {
-            run_dir(state_dir, name).is_ok() && journal_path(&entry.path()).is_file()
+            run_dir(state_dir, name).is_ok() && may_be_journal(&journal_path(&entry.path()))
         }));
     }
     runs.sort_by(|a, b| b.cmp(a));
     Ok(runs)
+}
+
+/// Whether there is a journal, or something that hides whether there is one: a run that cannot be
+/// looked at is listed as such, and not left out.
+fn may_be_journal(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        Ok(metadata) => metadata.is_file(),
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
 }
 
 /// What is to be listed of these runs, in their order. Several threads read: a list waits for the

@@ -1,6 +1,8 @@
 //! Where a message goes, as it is typed.
 
 use crate::event::Verdict;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::fmt;
 use std::str::FromStr;
 
@@ -24,7 +26,8 @@ pub struct Channel {
 }
 
 /// When a message is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Occasion {
     /// When a run has ended or is paused
     #[default]

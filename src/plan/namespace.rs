@@ -111,6 +111,17 @@ impl Says<'_> {
             })
     }
 
+    /// Whether nobody says in which namespace the runbook acts, so that it is that of the context.
+    pub fn leaves_to_the_context(&self, given: &[Given]) -> bool {
+        // what is wrong with the parameters is said later
+        let Ok(params) = resolve(self.params, given) else { return false };
+        let is_set = params.get(BY_NAME).is_some_and(|value| !value.is_null());
+        match self.namespace {
+            Some(written) => self.is_left_open(written, &params),
+            None => !is_set,
+        }
+    }
+
     /// Where the runbook acts if nobody says anything; none if it does not say.
     pub fn by_default(&self) -> Option<String> {
         let defaults: Map<_, _> = self

@@ -1,7 +1,7 @@
 //! Fields of everything, by name.
 
 use super::entry::{Field, fields_of, resolved, verbs};
-use crate::document;
+use crate::{config, document};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -17,7 +17,8 @@ pub struct Placed {
 /// Every field of runbooks, rehearsal files and verbs.
 pub fn fields() -> Vec<Placed> {
     let mut generator = SchemaSettings::draft07().into_generator();
-    let schemas = document::schemas(&mut generator);
+    let mut schemas = document::schemas(&mut generator);
+    schemas.extend(config::schemas(&mut generator));
     let definitions = Value::Object(generator.take_definitions(true).into_iter().collect());
     let structures = schemas.iter().map(|(name, schema)| {
         ((*name).to_owned(), fields_of(resolved(schema.as_value(), &definitions), &definitions))

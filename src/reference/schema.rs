@@ -1,7 +1,7 @@
 //! The JSON Schema of a document, for editors: the types of the parser, with the short forms, and
 //! with templates wherever a verb takes a value.
 
-use crate::{action, construct, document};
+use crate::{action, config, construct, document};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -12,6 +12,8 @@ pub enum Described {
     Runbook,
     /// A rehearsal file.
     Rehearsal,
+    /// The settings in a `runbook.toml`.
+    Config,
 }
 
 /// Keys of a group besides its head.
@@ -25,6 +27,7 @@ pub fn schema(of: Described) -> Value {
     let (title, root) = match of {
         Described::Runbook => ("Runbook", parts.runbook()),
         Described::Rehearsal => ("Rehearsal file of a runbook", parts.rehearsal()),
+        Described::Config => ("Settings of runbook", parts.structure("runbook.toml")),
     };
     let mut schema = root;
     schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
@@ -58,7 +61,8 @@ struct Parts {
 impl Parts {
     fn new() -> Self {
         let mut generator = SchemaSettings::draft07().into_generator();
-        let structures = document::schemas(&mut generator);
+        let mut structures = document::schemas(&mut generator);
+        structures.extend(config::schemas(&mut generator));
         let mut actions = action::schemas(&mut generator);
         actions.extend(construct::schemas(&mut generator));
         let named = |(name, schema): (&str, schemars::Schema)| (name.to_owned(), schema.to_value());

@@ -46,7 +46,7 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
             .findings()
             .iter()
             .flat_map(|finding| cause(finding, look))
-            .chain(commands(state, stopped))
+            .chain(commands(state, stopped && state.is_running() != Some(true)))
             .collect(),
         rest(state, end.is_none_or(|end| end.verdict != Verdict::Passed) && !quiet_dry, look),
     ];
@@ -67,7 +67,8 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
         Some(_) | None => line,
     };
     let Some(end) = end else {
-        return vec![line.push(STRONG, "Not finished: the process ended, or is still running")];
+        let words = state.words_without_end();
+        return vec![line.push(STRONG, words.replacen("not", "Not", 1))];
     };
     let words = match end.verdict {
         Verdict::Passed => "Passed in",
@@ -229,7 +230,10 @@ fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
     };
     let resume = Next::Resume { run: run.clone(), mark: None, options: Vec::new() };
     add(stopped, |next| matches!(next, Next::Resume { .. }), resume);
-    add(undoable, |next| matches!(next, Next::Undo { .. }), Next::Undo { run });
+    add(undoable, |next| matches!(next, Next::Undo { .. }), Next::Undo { run: run.clone() });
+    if state.is_running() == Some(true) {
+        commands.push((None, format!("runbook log -f {}", short_id(&run))));
+    }
     let mut lines = Vec::new();
     let mut labels: Vec<&str> = Vec::new();
     let mut seen: Vec<&str> = Vec::new();

@@ -25,7 +25,7 @@ fn head(page: &mut String, state: &RunState) -> std::fmt::Result {
     let summary = state.summary();
     let (mark, verdict) = match summary.verdict {
         Some(verdict) => (OutcomeMark::of_verdict(verdict), verdict.words()),
-        None => (OutcomeMark::Open, "not finished: the process ended, or is still running"),
+        None => (OutcomeMark::Open, state.words_without_end()),
     };
     writeln!(
         page,

@@ -14,6 +14,7 @@ mod plain;
 mod prometheus;
 mod reporter;
 mod run_diff;
+mod sarif;
 mod show;
 mod standing;
 mod step_line;
@@ -29,14 +30,15 @@ pub use json::Json;
 pub use jsonl::JsonLines;
 pub use junit::junit;
 pub use markdown::{fenced, inline, markdown};
-pub use output::write_line;
+pub use output::{value as output_of, write_line};
 pub use plain::Plain;
 pub use prometheus::prometheus;
 pub use reporter::{FanOut, Reporter, ReporterFailure};
 pub use run_diff::run_diff;
+pub use sarif::sarif;
 pub use show::Show;
 pub use terminal::Terminal;
-pub use text::duration;
+pub use text::{duration, wrap};
 pub use theme::{Charset, Detail, Look};
 
 #[cfg(test)]

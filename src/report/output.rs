@@ -46,6 +46,17 @@ pub(super) fn is_there(step: &StepFinished) -> bool {
     step.stored.is_some() || !step.output.is_null()
 }
 
+/// The output as a value, wherever it is.
+///
+/// # Errors
+/// When its file cannot be read.
+pub fn value(step: &StepFinished) -> io::Result<Value> {
+    match &step.stored {
+        None => Ok(step.output.clone()),
+        Some(stored) => Ok(serde_json::from_reader(reader(stored)?)?),
+    }
+}
+
 /// The output as text for a person: a text as it is, anything else as JSON over several lines.
 pub(super) fn write(step: &StepFinished, out: &mut dyn Write) -> io::Result<()> {
     match (&step.stored, &step.output) {

@@ -102,8 +102,13 @@ impl Show<'_> {
             }
             _ => self.pair(
                 "ended",
-                "not recorded: the process ended before, or the run is still \
-                in progress",
+                match summary.running {
+                    Some(true) => "not yet: the run is in progress",
+                    Some(false) => "not recorded: the process of the run died",
+                    None => {
+                        "not recorded: the process ended before, or the run is still in progress"
+                    }
+                },
             ),
         }
         match (summary.verdict, summary.exit_code) {

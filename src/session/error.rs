@@ -72,6 +72,14 @@ pub enum Refusal {
         /// Where this is.
         context: String,
     },
+    /// The context is protected, was not named, and something could be changed in it.
+    #[error("the context {context} is protected ({by}), and this run can change it")]
+    Protected {
+        /// The context.
+        context: String,
+        /// Where that is said.
+        by: String,
+    },
     /// A runbook that nobody named hides one of the program and runs something here.
     #[error("{file} is not trusted")]
     Untrusted {

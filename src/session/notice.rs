@@ -17,6 +17,11 @@ pub enum Notice {
         /// Whether they are all.
         all: bool,
     },
+    /// Somebody is impersonated on a simulated cluster, where all have all rights.
+    AllRights {
+        /// Who.
+        user: String,
+    },
     /// The runbook is not the one that the run began with: changed steps are done again.
     RunbookChanged {
         /// Its name.

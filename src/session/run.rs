@@ -1,5 +1,6 @@
 //! A run that is about to happen, and its way to the end: cluster, journal, engine.
 
+use super::protect::protect;
 use super::records::Journals;
 use super::target::{guard, has_programs, needs_cluster};
 use super::trust::{trust, untrusted};
@@ -90,6 +91,12 @@ impl Session {
         let Begin { plan, mode, undoes, alert, run, mut conduct } = begin;
         conduct.cluster.choose(workspace, plan.runbook.sandbox.as_ref())?;
         let untrusted = untrusted(workspace, &plan, &conduct.trusted)?;
+        let all_rights = conduct
+            .cluster
+            .impersonate
+            .as_ref()
+            .filter(|_| conduct.cluster.sandbox.is_some())
+            .map(|user| Notice::AllRights { user: user.clone() });
         let key = Key::of(&workspace.state_dir, workspace.durability)?;
         let masker = Masker::default().with_fingerprint({
             let key = key.clone();
@@ -111,7 +118,7 @@ impl Session {
             earlier: None,
             marks: Vec::new(),
             expected: Expected::default(),
-            notices: Vec::new(),
+            notices: all_rights.into_iter().collect(),
         })
     }
 
@@ -123,11 +130,13 @@ impl Session {
         expected: Expected,
         notices: Vec<Notice>,
     ) -> Self {
+        let notices = self.notices.iter().cloned().chain(notices).collect();
         Self { earlier: Some(earlier), marks, expected, notices, ..self }
     }
 
     /// The same run, on this cluster alone.
     pub(super) fn on(self, expected: Expected, notices: Vec<Notice>) -> Self {
+        let notices = self.notices.iter().cloned().chain(notices).collect();
         Self { expected, notices, ..self }
     }
 
@@ -202,6 +211,8 @@ impl Session {
         };
         let programs = self.programs(cluster.as_ref()).await?;
         let place = &self.conduct.cluster;
+        // a rehearsal has a time of its own
+        let usual = self.workspace.timeout.filter(|_| place.running.is_none());
         let engine = Engine {
             plan: self.plan,
             mode: self.mode,
@@ -223,7 +234,7 @@ impl Session {
             prompt,
             stop,
             invocation: place.invocation(&self.workspace.catalogue_options),
-            timeout: self.conduct.timeout,
+            timeout: self.conduct.timeout.or(usual),
             kept,
             host: self.workspace.host.clone(),
             programs,
@@ -251,12 +262,19 @@ impl Session {
         };
         let Some(config) = config else { return Ok(Programs::new(environment, None)) };
         if cluster.is_none() {
-            guard(&self.plan, config.context())?;
+            self.guard(config.context())?;
         }
         config.secrets().for_each(|secret| self.masker.learn(secret, "kubeconfig"));
         remove_left_behind(&self.workspace.state_dir);
         let folder = kubeconfigs(&self.workspace.state_dir).join(&self.run);
         Ok(Programs::new(environment, Some(PrivateKubeconfig::new(folder, config))))
+    }
+
+    /// Refuses a context in which this must not happen.
+    fn guard(&self, context: Option<&str>) -> Result<(), Refusal> {
+        let place = &self.conduct.cluster;
+        guard(&self.plan, place, context)?;
+        protect(&self.workspace, (&self.plan, self.mode), place, context)
     }
 
     /// The cluster, if it asks one, found to be one that it may act on.
@@ -268,7 +286,7 @@ impl Session {
         let now = self.workspace.clock.of_simulation();
         let connected = place.connect(&self.workspace.worlds(), now).await?;
         if let Ok(cluster) = &connected.cluster {
-            guard(&self.plan, cluster.target().context.as_deref())?;
+            self.guard(cluster.target().context.as_deref())?;
             self.expected.check(cluster, &self.masker).await?;
         }
         Ok(Some(connected))

@@ -36,7 +36,7 @@ impl Start {
 /// When the runbook cannot be had, or its parameters are wrong.
 pub fn plan(workspace: &Workspace, options: &Start) -> Result<Plan, SessionError> {
     let Start { runbook, params, conduct, .. } = options;
-    planned(workspace, runbook, params, conduct.cluster.namespace.as_deref())
+    planned(workspace, runbook, params, &conduct.cluster)
 }
 
 /// A run of a runbook.

@@ -47,7 +47,8 @@ impl Status {
 pub fn status(workspace: &Workspace, run: &str) -> Result<Status, SessionError> {
     let run = journal::find(&workspace.state_dir, run)?;
     let reading = journal::read(&workspace.state_dir, &run)?;
-    let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
+    let mut state = RunState::replay(&reading.records).map_err(EngineError::from)?;
+    state.see_running(journal::is_running(&workspace.state_dir, &run));
     let owned = |paths: Vec<&str>| paths.into_iter().map(str::to_owned).collect::<Vec<_>>();
     let in_doubt = owned(state.in_doubt());
     let paths = |wanted: &dyn Fn(&StepState) -> bool| -> Vec<String> {

@@ -5,7 +5,7 @@ use crate::action::Reach;
 use crate::cluster::{self, ClientConfig, Cluster};
 use crate::document::Rehearsal;
 use crate::document::{Catalogue, CatalogueError, Runbook, Step};
-use crate::plan::{Invocation, Plan, unreached};
+use crate::plan::{Invocation, Plan, Says, unreached};
 use crate::sandbox::{Options, Sandbox, WorldError, Worlds};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -39,11 +39,19 @@ pub(super) fn planned(
     workspace: &Workspace,
     name: &str,
     params: &Params,
-    namespace: Option<&str>,
+    place: &ClusterChoice,
 ) -> Result<Plan, SessionError> {
     let catalogue = workspace.catalogue();
     let (name, loaded) = load(&catalogue, name)?;
     let given = loaded.get(&name).map(|runbook| params.given(runbook)).unwrap_or_default();
+    // a simulated cluster has namespaces of its own
+    let usual = workspace.namespace.as_deref().filter(|_| !place.is_simulated());
+    let leaves = |runbook: &Arc<Runbook>| {
+        let says = Says { params: &runbook.params, namespace: runbook.namespace.as_ref() };
+        says.leaves_to_the_context(&given)
+    };
+    let usual = usual.filter(|_| loaded.get(&name).is_some_and(leaves));
+    let namespace = place.namespace.as_deref().or(usual);
     if let (Some(namespace), Some(runbook)) = (namespace, loaded.get(&name)) {
         params.agree(namespace, runbook)?;
     }
@@ -91,6 +99,11 @@ pub struct Connected {
 }
 
 impl ClusterChoice {
+    /// Whether it is a simulated cluster.
+    pub(super) fn is_simulated(&self) -> bool {
+        self.sandbox.is_some() || self.running.is_some()
+    }
+
     /// Whether a real cluster was named.
     pub(super) fn is_named(&self) -> bool {
         self.context.is_some() || self.kubeconfig.is_some()
@@ -193,11 +206,15 @@ impl ClusterChoice {
     }
 }
 
-/// Refuses a context in which the runbook must not run.
-pub(super) fn guard(plan: &Plan, context: Option<&str>) -> Result<(), Refusal> {
+/// Refuses a context in which the runbook must not run. A simulated cluster does no harm.
+pub(super) fn guard(
+    plan: &Plan,
+    place: &ClusterChoice,
+    context: Option<&str>,
+) -> Result<(), Refusal> {
     let allowed = &plan.runbook.contexts;
     let context = context.unwrap_or_default().to_owned();
-    if allowed.is_empty() || allowed.contains(&context) {
+    if allowed.is_empty() || allowed.contains(&context) || place.is_simulated() {
         return Ok(());
     }
     let (runbook, allowed) = (plan.runbook.name.clone(), allowed.clone());

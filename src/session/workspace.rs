@@ -1,5 +1,6 @@
 //! What runs need of this machine.
 
+use super::Protected;
 use crate::document::{Catalogue, Root};
 use crate::engine::Clock;
 use crate::event::Record;
@@ -7,6 +8,7 @@ use crate::journal::Durability;
 use crate::sandbox::Worlds;
 use crate::state::RunState;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where records are kept and runbooks are found, and what this machine says of itself. Nothing is
 /// global: sessions of several workspaces can stand beside each other.
@@ -18,6 +20,8 @@ pub struct Workspace {
     pub roots: Vec<Root>,
     /// Options that say where runbooks are, as `--catalogue ops`: a following command repeats them.
     pub catalogue_options: Vec<String>,
+    /// The runbooks of the program that are offered, as names or folders; all if none.
+    pub builtin: Option<Vec<String>>,
     /// The catalogue, if it was read already; that of the folders as they are now if not.
     pub read: Option<Catalogue>,
     /// Where times come from.
@@ -30,6 +34,12 @@ pub struct Workspace {
     pub environment: Vec<(String, String)>,
     /// Draws a run as a page, for the archives that runs make; none if nobody draws.
     pub page: Option<Draw>,
+    /// Namespace of runbooks that leave it to the context, on a real cluster.
+    pub namespace: Option<String>,
+    /// How long a run may take that does not say it.
+    pub timeout: Option<Duration>,
+    /// Contexts in which nothing is changed unless they are named.
+    pub protected: Vec<Protected>,
 }
 
 /// Draws a run as a page of HTML, from its records and what they come to.
@@ -45,18 +55,23 @@ impl Workspace {
             state_dir: state_dir.into(),
             roots: Vec::new(),
             catalogue_options: Vec::new(),
+            builtin: None,
             read: None,
             clock: Clock::System,
             durability: Durability::Synced,
             host: host_name(),
             environment: std::env::vars_os().filter_map(text).collect(),
             page: None,
+            namespace: None,
+            timeout: None,
+            protected: Vec::new(),
         }
     }
 
     /// The catalogue of its folders.
     pub fn catalogue(&self) -> Catalogue {
-        self.read.clone().unwrap_or_else(|| Catalogue::new(&self.roots))
+        let read = || Catalogue::new(&self.roots).offering(self.builtin.as_deref());
+        self.read.clone().unwrap_or_else(read)
     }
 
     /// The worlds of simulated clusters beside its folders, then those of the program.

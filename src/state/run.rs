@@ -49,6 +49,8 @@ pub struct RunState {
     interrupted: Option<RunInterrupted>,
     resumes: Vec<RunResumed>,
     finished: Option<(Timestamp, RunFinished)>,
+    /// Whether a process executes it, as somebody saw who looked.
+    pub(super) seen_running: Option<bool>,
 }
 
 /// What a step plans to change.

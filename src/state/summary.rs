@@ -36,6 +36,7 @@ impl RunState {
             target: self.target().cloned().unwrap_or_default(),
             params: header.map(|header| header.params.clone()).unwrap_or_default(),
             verdict: end.map(|end| end.verdict),
+            running: self.is_running(),
             exit_code: end.map(|end| end.exit_code),
             counts: self.counts(),
             steps: self.steps().map(|(path, step)| step_summary(path, step)).collect(),
@@ -50,9 +51,30 @@ impl RunState {
             next: match end {
                 Some(end) => end.next.clone(),
                 None if run.is_empty() => Vec::new(),
+                None if self.is_running() == Some(true) => vec![format!("runbook log -f {run}")],
                 None => vec![format!("runbook resume {run}")],
             },
             run,
+        }
+    }
+
+    /// The same state, of which is known whether a process executes the run now. A journal does not
+    /// tell a run in progress from one whose process died.
+    pub fn see_running(&mut self, running: bool) {
+        self.seen_running = Some(running);
+    }
+
+    /// Whether a process executes the run, which has not ended; none where nobody has looked.
+    pub fn is_running(&self) -> Option<bool> {
+        self.seen_running.filter(|_| self.end_of_run().is_none())
+    }
+
+    /// What is said of a run that has not ended, without a capital letter.
+    pub fn words_without_end(&self) -> &'static str {
+        match self.is_running() {
+            Some(true) => "not finished: still running",
+            Some(false) => "not finished: its process died",
+            None => "not finished: the process ended, or is still running",
         }
     }
 

@@ -35,3 +35,15 @@ fn one_page_goes_to_stdout() {
         assert!(said.code == 2 && said.stderr.contains(says), "{}", said.all());
     }
 }
+
+#[test]
+fn a_folder_stands_for_its_runbooks() {
+    let place = Place::new();
+    place.write("runbooks/shop/a.yaml", "runbook: v1\ntitle: A\nsteps: [{id: a, value: 1}]\n");
+    place.write("runbooks/shop/b.yaml", "runbook: v1\ntitle: B\nsteps: [{id: a, value: 1}]\n");
+    let said = place.run(&["docs", "shop/", "--dir", "pages"]);
+    assert_eq!((said.code, said.stdout.as_str()), (0, "2 pages, listed in pages/index.md\n"));
+    let said = place.run(&["docs", "shop/"]);
+    assert!(said.stdout.contains("# A") && said.stdout.contains("# B"), "{}", said.stdout);
+    assert_eq!(place.run(&["docs", "shpo/"]).code, 2);
+}

@@ -259,9 +259,18 @@ fn a_context_in_which_it_must_not_run_is_refused() {
         "x.yaml",
         "runbook: v1\ntitle: X\ncontexts: [staging]\nsteps:\n  - id: a\n    get: {kind: Pod}\n",
     );
-    let said = place.run(&["run", &file, "--sandbox=healthy"]);
-    assert_eq!(said.code, 2);
+    let config = place.write(
+        "config",
+        "{apiVersion: v1, kind: Config, current-context: prod, clusters: [{name: c, cluster: \
+            {server: 'https://127.0.0.1:1'}}], users: [{name: u}], contexts: [{name: prod, \
+            context: {cluster: c, user: u}}]}",
+    );
+    let said = place.run(&["run", &file, "--kubeconfig", &config]);
+    assert_eq!(said.code, 2, "{}", said.all());
     assert!(said.stderr.contains("runs only in the contexts staging"), "{}", said.stderr);
+    // the sandbox does no harm
+    let said = place.run(&["run", &file, "--sandbox=healthy"]);
+    assert_eq!(said.code, 0, "{}", said.all());
 }
 
 #[test]

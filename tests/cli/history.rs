@@ -87,6 +87,45 @@ fn all_filters_must_hold() {
     let none = place.run(&["history", "--alert", "Nothing"]);
     assert_eq!(none.stdout, "no run matches; 4 runs are recorded\n");
     assert_eq!(place.run(&["history", "--since", "yesterday"]).code, 2);
+    for limit in ["-1", "0", "many"] {
+        let said = place.run(&["history", "--limit", limit]);
+        assert!(said.code == 2 && said.stderr.contains("a whole number from 1"), "{}", said.all());
+    }
+}
+
+/// Everything that is recorded is listed, and nothing is taken for what it is not.
+#[test]
+fn a_record_that_cannot_be_read_is_listed_as_such() {
+    let place = four();
+    let broken = "01K9ZQ4W000000000000000005";
+    place.write(&format!("state/runs/{broken}/journal.jsonl"), "no journal\n");
+    assert_eq!(listed(&place, &[]), "54321");
+    assert_eq!(listed(&place, &["--verdict", "crashed"]), "");
+    assert_eq!(listed(&place, &["--verdict", "unreadable"]), "5");
+    assert_eq!(listed(&place, &["shop/"]), "321");
+    let (document, code) = place.json(&["prune", "--keep", "9"]);
+    assert_eq!(code, 0);
+    let kept = document["kept"].as_array().unwrap();
+    assert_eq!((kept.len(), &kept[0]["because"]), (1, &Value::from("unreadable")), "{document:#}");
+    assert!(kept[0]["reason"].as_str().unwrap().contains(broken), "{document:#}");
+}
+
+/// The list is never wider than the terminal.
+#[test]
+fn a_list_folds() {
+    let place = Place::new();
+    let name = "shop/a-name-that-is-rather-long-for-a-list";
+    place.write(&format!("runbooks/{name}.yaml"), COUNT);
+    run_as(&place, RUNS[0], "2026-11-17T03:12:07Z", &["run", name, "--sandbox=plain/app-exit"]);
+    run_as(&place, RUNS[1], "2026-11-17T03:12:07Z", &["run", "ta-bot/smoke", "--sandbox=healthy"]);
+    for width in ["40", "80", "120"] {
+        let said = said(place.command().env("COLUMNS", width).args(["history"]));
+        let width: usize = width.parse().unwrap();
+        let long =
+            said.stdout.lines().find(|line| line.chars().count() > width.max(2 + name.len()));
+        assert_eq!(long, None, "{width}: {}", said.stdout);
+        insta::assert_snapshot!(format!("history_{width}"), said.stdout);
+    }
 }
 
 /// Wherever a run is named, the same names are understood, and what is not one ends with code 2.
@@ -140,7 +179,7 @@ fn what_was_different() {
     ]));
     assert_eq!(ascii.code, 2, "{}", ascii.all());
     let ascii = said(place.command().env("LC_ALL", "C").args(["diff", "X2", RUNS[0]]));
-    assert!(ascii.stdout.contains("limit: 5 -> 2") && ascii.stdout.is_ascii(), "{}", ascii.all());
+    assert!(ascii.stdout.contains("limit: 2 -> 5") && ascii.stdout.is_ascii(), "{}", ascii.all());
     let same = place.run(&["diff", RUNS[0], RUNS[0]]);
     assert!(same.stdout.ends_with("\nNothing was different.\n"), "{}", same.all());
     let (document, code) = place.json(&["diff", RUNS[0], RUNS[1]]);
@@ -158,6 +197,10 @@ fn what_was_different() {
     ] {
         assert_eq!(document.pointer(path), Some(&wanted), "{path}");
     }
+    let (turned, _) = place.json(&["diff", RUNS[1], RUNS[0]]);
+    assert_eq!(turned["before"]["run"], RUNS[0], "the earlier one comes first");
+    let said = place.run(&["diff", RUNS[1], RUNS[0]]);
+    assert!(said.stderr.contains("is shown as the earlier one"), "{}", said.stderr);
     let first = place.run(&["diff", RUNS[0]]);
     assert_eq!(first.code, 2, "{}", first.all());
 }
@@ -168,6 +211,9 @@ fn a_single_step() {
     insta::assert_snapshot!("show_step", place.run(&["show", RUNS[0], "--step", "small"]).all());
     let (document, _) = place.json(&["show", RUNS[0], "--step", "small"]);
     assert_eq!(document["steps"][0]["outcome"], "failed");
+    assert_eq!(document["steps"][0]["output"][1]["name"], "b");
+    let (document, _) = place.json(&["show", RUNS[0]]);
+    assert_eq!(document["steps"][0]["output"][0]["name"], "a");
     let unknown = place.run(&["show", RUNS[0], "--step", "smal"]);
     assert_eq!(unknown.code, 2);
     assert!(unknown.stderr.contains("its steps: small"), "{}", unknown.all());
@@ -214,13 +260,30 @@ fn a_run_is_followed_to_its_end_from_elsewhere() {
     let mut child = begin();
     begun(2);
     assert_eq!(listed_with(&place, "running"), 1);
+    standing(&place, "still running", "in progress", true);
     child.kill().unwrap();
     child.wait().unwrap();
     let told = follow("text");
     assert!(told.code == 3 && told.stderr.contains("has crashed"), "{}", told.all());
     assert_eq!(listed_with(&place, "crashed"), 1);
+    standing(&place, "its process died", "the process of the run died", false);
     let lines = follow("jsonl").stdout;
     assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+}
+
+/// Whatever shows the last run says whether it goes on.
+fn standing(place: &Place, words: &str, shown: &str, running: bool) {
+    for command in [&["status"][..], &["report", "-o", "text"], &["report", "-o", "markdown"]] {
+        let said = place.run(&[command, &["latest"]].concat());
+        assert!(said.stdout.contains(words), "{command:?}: {}", said.all());
+        let follows = said.stdout.contains("runbook log -f");
+        assert!(follows == running || command.len() == 3, "{command:?}: {}", said.all());
+    }
+    let said = place.run(&["show", "latest"]);
+    assert!(said.stdout.contains(shown), "{}", said.all());
+    for command in ["show", "status"] {
+        assert_eq!(place.json(&[command, "latest"]).0["running"], running, "{command}");
+    }
 }
 
 fn listed_count(place: &Place) -> usize {

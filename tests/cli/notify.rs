@@ -101,3 +101,28 @@ fn a_channel_that_is_no_url_is_refused_before_the_run() {
     assert_eq!(run.code, 2, "{}", run.all());
     assert!(run.stderr.contains("use slack=URL or webhook=URL"), "{}", run.stderr);
 }
+
+#[test]
+fn a_channel_of_the_user_is_told_unless_the_command_line_says_otherwise() {
+    let (place, server, other) = (Place::new(), Server::start(200), Server::start(200));
+    place.write(
+        ".config/runbook/runbook.toml",
+        format!("[notify]\nchannels = [\"{}\"]\non = \"not-passed\"\n", server.url("slack")),
+    );
+    let failing = "--sandbox=petrosa/tabot-no-leader";
+    for (run, arguments) in [
+        ["run", "ta-bot/no-signals", failing, "--no-notify"].to_vec(),
+        ["run", "ta-bot/no-signals", failing, "--notify", &other.url("slack")].to_vec(),
+        ["run", "ta-bot/smoke", "--sandbox=healthy"].to_vec(),
+        ["run", "ta-bot/no-signals", failing].to_vec(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert!(server.heard().is_empty(), "{arguments:?}");
+        let id = format!("01K9ZQ4T00000000000000000{run}");
+        let said = crate::support::said(place.command().env("RUNBOOK_RUN_ID", id).args(arguments));
+        assert!(!said.all().contains("S3CR3T"), "{}", said.all());
+    }
+    assert_eq!((server.heard().len(), other.heard().len()), (1, 1));
+}

@@ -61,9 +61,13 @@ pub(in crate::action) fn forward(
         Some(HttpPort::Name(name)) => (8080, name.clone()),
         None => (8080, "PORT".to_owned()),
     };
+    let explained = match port {
+        Some(_) => "",
+        None => " # PORT: the one it listens on",
+    };
     (
         format!(
-            "kubectl port-forward -n {} {place} {local}:{} &",
+            "kubectl port-forward -n {} {place} {local}:{} &{explained}",
             quote(namespace),
             quote(&remote)
         ),

@@ -3,6 +3,7 @@
 
 use super::typed::Typed;
 use crate::cli::arguments::{catalogue, state_dir, workspace};
+use crate::cli::config::settings;
 use crate::cli::{Color, Global};
 use crate::cluster;
 use crate::document::{Param, ParamType};
@@ -13,6 +14,7 @@ use clap::builder::StyledStr;
 use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 /// The sources of candidates, for what is typed.
@@ -42,19 +44,26 @@ impl Candidates {
         let listed = |list: fn(&Self) -> Vec<CompletionCandidate>| {
             ArgValueCandidates::new(move || list(&this))
         };
+        let completed = |list: fn(&Self, &str) -> Vec<CompletionCandidate>| {
+            let this = self.clone();
+            ArgValueCompleter::new(move |current: &OsStr| {
+                let current = current.to_string_lossy();
+                let begins = |one: &CompletionCandidate| {
+                    one.get_value().to_string_lossy().starts_with(current.as_ref())
+                };
+                list(&this, &current).into_iter().filter(begins).collect::<Vec<_>>()
+            })
+        };
         match (command, id.as_str()) {
             ("run" | "plan" | "describe", "name")
             | ("docs" | "test", "names")
             | ("history", "name" | "runbook") => argument.add(listed(Self::runbooks)),
             ("alert", "name") | ("list" | "history", "alert") => argument.add(listed(Self::alerts)),
-            ("diff", "later") | (_, "run") => argument.add(listed(Self::runs)),
-            ("serve", "scenario") | (_, "sandbox") => argument.add(listed(Self::scenarios)),
+            ("diff", "later") | (_, "run") => argument.add(completed(Self::runs)),
+            ("serve", "scenario") | (_, "sandbox") => argument.add(completed(Self::scenarios)),
             (_, "context") => argument.add(listed(Self::contexts)),
             ("explain", "word") => argument.add(listed(Self::words)),
-            (_, "set") => {
-                let this = self.clone();
-                argument.add(ArgValueCompleter::new(move |current: &OsStr| this.params(current)))
-            }
+            (_, "set") => argument.add(completed(Self::params)),
             _ => argument,
         }
     }
@@ -71,6 +80,8 @@ impl Candidates {
                 .typed
                 .path("--state-dir")
                 .or_else(|| std::env::var_os("RUNBOOK_STATE_DIR").map(Into::into)),
+            // what is wrong with them is said where something is done
+            settings: settings().unwrap_or_default(),
         }
     }
 
@@ -97,25 +108,38 @@ impl Candidates {
         alerts.into_iter().map(|alert| candidate(alert, None)).collect()
     }
 
-    fn runs(&self) -> Vec<CompletionCandidate> {
+    /// `latest`, also of a runbook, and the last runs by the end of their ids; by the whole of them
+    /// once their beginning is typed.
+    fn runs(&self, current: &str) -> Vec<CompletionCandidate> {
         let folder = state_dir(&self.global()).ok();
         let runs = folder.and_then(|folder| journal::list(&folder).ok()).unwrap_or_default();
         let run = |run: &journal::RunInfo| {
             let about = run.header.as_ref().map(|header| {
                 format!("{} {}", header.runbook, header.started.strftime("%Y-%m-%d %H:%M"))
             });
-            candidate(short_id(&run.run), about.as_deref())
+            let short = short_id(&run.run);
+            let by_beginning = !current.is_empty() && !short.starts_with(current);
+            candidate(if by_beginning { &run.run } else { short }, about.as_deref())
         };
-        runs.iter().take(RUNS).map(run).collect()
+        let latest = (!runs.is_empty()).then(|| candidate("latest", Some("The last run")));
+        let names = runs.iter().filter_map(|run| Some(run.header.as_ref()?.runbook.as_str()));
+        let names: BTreeSet<&str> = names.filter(|_| current.starts_with("latest:")).collect();
+        let latest_of = names.iter().map(|name| candidate(&format!("latest:{name}"), None));
+        latest.into_iter().chain(latest_of).chain(runs.iter().take(RUNS).map(run)).collect()
     }
 
-    fn scenarios(&self) -> Vec<CompletionCandidate> {
+    /// Scenarios with their worlds; without them once something is typed that is no world.
+    fn scenarios(&self, current: &str) -> Vec<CompletionCandidate> {
         let Ok(workspace) = workspace(&self.global()) else { return Vec::new() };
-        let mut all = Vec::new();
+        let (mut all, mut bare) = (Vec::new(), BTreeSet::new());
         for listed in workspace.worlds().list() {
             let Ok(loaded) = listed.load() else { continue };
             for one in loaded.scenarios() {
                 all.push(candidate(&format!("{}/{}", listed.name, one.name), Some(&one.title)));
+                // the first world that has it is meant
+                if !current.is_empty() && !current.contains('/') && bare.insert(one.name.clone()) {
+                    all.push(candidate(&one.name, Some(&one.title)));
+                }
             }
         }
         all
@@ -134,15 +158,14 @@ impl Candidates {
     }
 
     /// Parameters of the runbook that is typed, or the values of the one that is typed.
-    fn params(&self, current: &OsStr) -> Vec<CompletionCandidate> {
-        let current = current.to_string_lossy();
+    fn params(&self, current: &str) -> Vec<CompletionCandidate> {
         let catalogue = catalogue(&self.global());
         let words = self.typed.words().iter();
         let Some(runbook) = words.skip(2).find_map(|word| catalogue.interface(word)) else {
             return Vec::new();
         };
         let params = runbook.params.iter();
-        let offered: Vec<CompletionCandidate> = match current.split_once('=') {
+        match current.split_once('=') {
             None => params
                 .map(|(name, param)| candidate(&format!("{name}="), Some(&param.description)))
                 .collect(),
@@ -153,11 +176,7 @@ impl Candidates {
                 })
                 .map(|pair| candidate(&pair, None))
                 .collect(),
-        };
-        let is_wanted = |one: &CompletionCandidate| {
-            one.get_value().to_string_lossy().starts_with(current.as_ref())
-        };
-        offered.into_iter().filter(is_wanted).collect()
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const TEMPLATE: &str = include_str!("page.html");
 /// The run as a page; also of a run that has not ended. `records` are those of the state.
 pub fn html(records: &[Record], state: &RunState) -> String {
     let summary = state.summary();
-    let (mark, verdict) = verdict(summary.verdict);
+    let (mark, verdict) = verdict(state, summary.verdict);
     let span = Span::of(records);
     // the command of a remedy stands beside its cause
     let commands: Vec<String> = state
@@ -60,9 +60,9 @@ pub fn html(records: &[Record], state: &RunState) -> String {
         .unwrap_or_else(|error| format!("<!doctype html><title>runbook</title><p>{error}\n"))
 }
 
-fn verdict(verdict: Option<Verdict>) -> (Mark, &'static str) {
+fn verdict(state: &RunState, verdict: Option<Verdict>) -> (Mark, &'static str) {
     let Some(verdict) = verdict else {
-        return (OutcomeMark::Open.into(), "not finished: the process ended, or is still running");
+        return (OutcomeMark::Open.into(), state.words_without_end());
     };
     (OutcomeMark::of_verdict(verdict).into(), verdict.words())
 }

@@ -1,0 +1,71 @@
+//! Contexts in which nothing is changed unless the person at the command line names them.
+
+use super::{ClusterChoice, Refusal, Workspace};
+use crate::event::{Effect, Mode};
+use crate::plan::Plan;
+
+/// A context that somebody protects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protected {
+    /// Its name; `*` stands for any characters.
+    pub pattern: String,
+    /// Where that is said, for a person.
+    pub by: String,
+}
+
+/// Refuses a run that can change something in a protected context which was not named in full: a
+/// current context is easily another than one believes.
+pub(super) fn protect(
+    workspace: &Workspace,
+    (plan, mode): (&Plan, Mode),
+    place: &ClusterChoice,
+    context: Option<&str>,
+) -> Result<(), Refusal> {
+    let Some(context) = context else { return Ok(()) };
+    let is_named = place.context.as_deref() == Some(context);
+    if mode == Mode::DryRun || place.is_simulated() || is_named || !can_change(plan) {
+        return Ok(());
+    }
+    match workspace.protected.iter().find(|one| matches(&one.pattern, context)) {
+        Some(one) => Err(Refusal::Protected { context: context.to_owned(), by: one.by.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Whether any step of the plan, or of what it calls, can change something.
+fn can_change(plan: &Plan) -> bool {
+    let changes = |effect| matches!(effect, Effect::Write | Effect::Opaque);
+    plan.loaded.values().any(|runbook| changes(runbook.effect())) || changes(plan.runbook.effect())
+}
+
+/// Whether a pattern, in which `*` stands for any characters, is this text.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(after) = text.strip_prefix(start) else { return false };
+    let ends = after.char_indices().map(|(at, _)| at).chain([after.len()]);
+    ends.into_iter().any(|at| matches(rest, &after[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, text, wanted) in [
+            ("prod", "prod", true),
+            ("prod", "prod-eu", false),
+            ("prod*", "prod", true),
+            ("prod*", "prod-eu", true),
+            ("*prod*", "arn:aws:eks:eu:1:cluster/prod-1", true),
+            ("*/prod", "arn:aws:eks:eu:1:cluster/prod-1", false),
+            ("*", "", true),
+            ("*", "ü", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c", false),
+            ("", "prod", false),
+        ] {
+            assert_eq!(matches(pattern, text), wanted, "{pattern} {text}");
+        }
+    }
+}
