@@ -1,19 +1,13 @@
 //! Prompts at a terminal: only input that is typed after the question answers it.
 
+use super::keyboard;
 use crate::action::{Approval, Prompt};
 use crate::engine::Stop;
 use indicatif::MultiProgress;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::termios::{QueueSelector, tcflush};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 /// How often a question is asked whose answer is none.
-const TRIES: usize = 3;
-/// The longest line that is read.
-const LONGEST: usize = 4096;
-/// How often it is looked whether the run is to stop, in nanoseconds.
-const LOOK: i64 = 100_000_000;
+pub(super) const TRIES: usize = 3;
 
 /// Asks on the terminal, and says that there is nobody where there is none.
 pub(crate) struct TerminalPrompt {
@@ -47,7 +41,7 @@ impl Prompt for TerminalPrompt {
 impl TerminalPrompt {
     /// Shows a question and reads the answer. None: there is nobody, or nobody answers.
     fn put(&self, question: &str, indent: &str, typed: Option<&str>) -> Option<bool> {
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        if !keyboard::is_attended() {
             return None;
         }
         self.bars.suspend(|| {
@@ -56,52 +50,15 @@ impl TerminalPrompt {
                 // a terminal that takes no text takes no answer either
                 stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok()
             };
+            let mut line = || keyboard::line(&self.stop);
             let answer =
-                converse(&mut say, &mut forget, &mut || self.line(), question, indent, typed);
+                converse(&mut say, &mut keyboard::forget, &mut line, question, indent, typed);
             if answer.is_none() {
                 say("\n");
             }
             answer
         })
     }
-
-    /// One whole line. None: the end, or the run is to stop.
-    fn line(&self) -> Option<String> {
-        let stdin = rustix::stdio::stdin();
-        // a run that was stopped already asks once more in what must always be done: the next
-        // signal ends that, too
-        let stop = self.stop.token(self.stop.token(false).is_cancelled()).clone();
-        let mut line: Vec<u8> = Vec::new();
-        while line.last() != Some(&b'\n') {
-            if stop.is_cancelled() {
-                return None;
-            }
-            let mut waits = [PollFd::new(&stdin, PollFlags::IN)];
-            match poll(&mut waits, Some(&Timespec { tv_sec: 0, tv_nsec: LOOK })) {
-                Ok(0) | Err(Errno::INTR) => continue,
-                Ok(_) => {}
-                Err(_) => return None,
-            }
-            let mut bytes = [0; LONGEST];
-            match rustix::io::read(stdin, &mut bytes) {
-                Ok(0) => return None,
-                Ok(read) => line.extend_from_slice(&bytes[..read]),
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                Err(_) => return None,
-            }
-            // more than any answer: it is none
-            line.truncate(LONGEST);
-            if line.len() == LONGEST {
-                break;
-            }
-        }
-        Some(String::from_utf8_lossy(&line).trim().to_owned())
-    }
-}
-
-/// Throws away what was typed before the question was there to be read.
-fn forget() -> Option<()> {
-    tcflush(rustix::stdio::stdin(), QueueSelector::IFlush).ok()
 }
 
 /// Asks until the answer is one, a few times.

@@ -4,14 +4,17 @@ use super::after::AfterArguments;
 use super::arguments::{ConductArguments, run_id, workspace};
 use super::conduct::conduct;
 use super::exit::{CommandError, Exit};
+use super::parameters::begin;
+use super::pick::pick;
 use super::{Format, Global};
-use crate::session::{Start, start};
+use crate::session::Start;
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// Name of the runbook, such as ta-bot/no-signals, or path of its file
-    name: String,
+    /// Name of the runbook, such as ta-bot/no-signals, or path of its file; without one, a
+    /// terminal shows all to pick from
+    name: Option<String>,
     /// Read the cluster and preview the changes, but change nothing
     #[arg(long)]
     dry_run: bool,
@@ -26,16 +29,19 @@ pub(super) struct RunArguments {
 
 pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
     let workspace = workspace(global)?;
-    let session = start(
-        &workspace,
-        Start {
-            params: arguments.conduct.params(&workspace)?,
-            runbook: arguments.name,
-            dry_run: arguments.dry_run,
-            alert: None,
-            conduct: arguments.conduct.conduct(),
-            run: run_id(),
-        },
-    )?;
+    let runbook = match arguments.name {
+        Some(name) => name,
+        None if arguments.output == Format::Text => pick(global)?,
+        None => return Err(CommandError::Unnamed),
+    };
+    let options = Start {
+        params: arguments.conduct.params(&workspace)?,
+        runbook,
+        dry_run: arguments.dry_run,
+        alert: None,
+        conduct: arguments.conduct.conduct(),
+        run: run_id(),
+    };
+    let session = begin(&workspace, options, arguments.output == Format::Text)?;
     conduct(global, session, arguments.output, &arguments.after)
 }

@@ -36,7 +36,7 @@ pub use reporter::{FanOut, Reporter, ReporterFailure};
 pub use run_diff::run_diff;
 pub use show::Show;
 pub use terminal::Terminal;
-pub use text::duration;
+pub use text::{duration, wrap};
 pub use theme::{Charset, Detail, Look};
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub(super) fn truncate(text: &str, columns: usize, ellipsis: &str) -> String {
 
 /// The text in lines of at most so many columns, broken between words and where it breaks itself. A
 /// longer word, such as an address to copy, stays whole.
-pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
