@@ -18,7 +18,11 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
         | Refusal::RealCluster
         | Refusal::NoHeader { .. }
         | Refusal::NoStep { .. }
+        | Refusal::NoSuchStep { near: Some(_), .. }
         | Refusal::NothingToUndo { .. } => String::new(),
+        Refusal::NoSuchStep { runbook, near: None, .. } => {
+            format!("; to list its steps: runbook plan {runbook}")
+        }
         Refusal::Untrusted { digest, .. } => format!(
             "; review it, then run again with --trust {digest}, or pass its directory with \
                 --catalogue"

@@ -4,7 +4,7 @@ use super::after::AfterArguments;
 use super::exit::{CommandError, Exit};
 use super::prompt::TerminalPrompt;
 use super::{Format, Global, output};
-use crate::action::Prompt;
+use crate::action::{Prompt, Question};
 use crate::engine::{Signal, Sink, Stop};
 use crate::session::{Attended, Session, SessionError, Untrusted};
 use crate::state::RunState;
@@ -89,8 +89,8 @@ fn asked(untrusted: &Untrusted) -> Result<bool, CommandError> {
     );
     output::hint(&crate::secret::sanitize(&what));
     let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
-    let question = format!("Trust {file} as it is now (sha256:{})?", untrusted.short());
-    match prompt.ask("", &question, None) {
+    let text = format!("Trust {file} as it is now (sha256:{})?", untrusted.short());
+    match prompt.ask(&Question { text, ..Question::default() }) {
         Some(false) => Err(CommandError::Usage(format!("{file} is not trusted: nothing was run"))),
         answer => Ok(answer == Some(true)),
     }

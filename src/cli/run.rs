@@ -4,9 +4,11 @@ use super::after::AfterArguments;
 use super::arguments::{ConductArguments, run_id, workspace};
 use super::conduct::conduct;
 use super::exit::{CommandError, Exit};
+use super::keyboard;
 use super::parameters::begin;
 use super::pick::pick;
 use super::{Format, Global};
+use crate::event::Part;
 use crate::session::Start;
 use clap::Args;
 
@@ -19,12 +21,40 @@ pub(super) struct RunArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    part: PartArguments,
+    #[command(flatten)]
     conduct: ConductArguments,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
     #[command(flatten)]
     after: AfterArguments,
+}
+
+/// A part of the runbook.
+#[derive(Debug, Args)]
+struct PartArguments {
+    /// Run only this step, with all that is in it; can be repeated. Changes are made only if no
+    /// step before them is left out that would have stopped the run
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Start at this step; the steps before it are left out
+    #[arg(long, value_name = "STEP")]
+    start_at: Option<String>,
+    /// Ask before every step: run it, skip it, run all the rest, or pause
+    #[arg(long)]
+    step: bool,
+}
+
+impl PartArguments {
+    /// The part; an error where it would have to be asked for and nobody is there.
+    fn part(self, output: Format) -> Result<Part, CommandError> {
+        if self.step && (output != Format::Text || !keyboard::is_attended()) {
+            let why = "--step asks before every step, and there is no terminal to ask at";
+            return Err(CommandError::Usage(why.to_owned()));
+        }
+        Ok(Part { only: self.only, start_at: self.start_at, asks: self.step })
+    }
 }
 
 pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
@@ -39,6 +69,7 @@ pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, Comm
         runbook,
         dry_run: arguments.dry_run,
         alert: None,
+        part: arguments.part.part(arguments.output)?,
         conduct: arguments.conduct.conduct(),
         run: run_id(),
     };

@@ -68,6 +68,9 @@ impl Run {
     ) -> BoxFuture<'a, Result<Outcome, EngineError>> {
         async move {
             let path = format!("{}{}", scope.prefix, step.id);
+            if let Some(outcome) = self.outside(scope, step, &path)? {
+                return Ok(outcome);
+            }
             let scope = &scope.with(&step.bound, || self.findings_so_far(scope));
             if let Some(when) = &step.when {
                 match self.decide(scope, when) {
@@ -184,6 +187,9 @@ impl Run {
                 Some(_) => Data::Dropped,
                 None => kept.output.clone().into(),
             };
+            if let Some(Reason::LeftOut { .. }) = kept.why {
+                self.note_left_out(scope, step);
+            }
             let inherited = scope.unread(read_by(step));
             scope.put(
                 &step.id,
@@ -202,6 +208,9 @@ impl Run {
                 0,
                 Ended::without_output(Outcome::Skipped, Reason::skipped(&mark)),
             );
+        }
+        if let Some(outcome) = self.asked_before(scope, step, path).await? {
+            return Ok(outcome);
         }
         match &step.body {
             Body::Group(group) => self.group(scope, step, group, path).await,

@@ -114,6 +114,7 @@ impl MapText for Reason {
             Self::SkippedBy { by, text } => {
                 Self::SkippedBy { by: by.map_text(border), text: text.map_text(border) }
             }
+            Self::LeftOut { option } => Self::LeftOut { option },
             Self::Guard { guard, text, instead } => Self::Guard {
                 guard,
                 text: text.map_text(border),
@@ -160,7 +161,7 @@ texts! {
     PlannedStep { title; path, action, effect, digest }
     RunStarted {
         params, runbook, title, hiding, alert, target, steps, version, host, arguments;
-        schema, run, digest, mode, undoes, withheld
+        schema, run, digest, mode, undoes, part, withheld
     }
     RunResumed { host, target; digest, kept, changed }
     StepStarted { title; path, id, action, effect, digest }

@@ -4,10 +4,10 @@ use crate::event::{
     Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, ChangeDoubted, ChangeFinished,
     ChangeNoted, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind,
     FailedProof, FindingConcluded, FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange,
-    LockEvent, Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
-    ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
-    Saved, Severity, Standing, StepApproved, StepAsked, StepDue, StepFinished, StepMark,
-    StepMarked, StepRetried, StepStarted, Stored, Target, Threshold, Truth, Verdict,
+    LockEvent, Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, Part, PlannedChange,
+    PlannedStep, ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed,
+    RunStarted, Saved, Severity, Standing, StepApproved, StepAsked, StepDue, StepFinished,
+    StepMark, StepMarked, StepRetried, StepStarted, Stored, Target, Threshold, Truth, Verdict,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
@@ -32,6 +32,7 @@ impl Story {
             mode,
             undoes: None,
             alert: None,
+            part: None,
             target: Target {
                 context: Some("prod-eu".into()),
                 namespace: Some("petrosa-apps".into()),
@@ -412,6 +413,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                 mode: Mode::Run,
                 undoes: Some(text()),
                 alert: Some(Box::new(answered())),
+                part: Some(Part { only: vec![text()], start_at: Some(text()), asks: true }),
                 target: target(),
                 params: fields(),
                 withheld: vec![text()],

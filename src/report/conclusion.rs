@@ -26,7 +26,10 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
     let quiet_dry = dry
         && end.is_some_and(|end| {
             // journals of earlier versions have `unknown` where nothing is false
-            matches!(end.verdict, Verdict::Passed | Verdict::Previewed | Verdict::Unknown)
+            matches!(
+                end.verdict,
+                Verdict::Passed | Verdict::Previewed | Verdict::Partial | Verdict::Unknown
+            )
         });
     if !quiet_dry {
         lines.extend(verdict(end, state, look));
@@ -48,7 +51,12 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
             .flat_map(|finding| cause(finding, look))
             .chain(commands(state, stopped))
             .collect(),
-        rest(state, end.is_none_or(|end| end.verdict != Verdict::Passed) && !quiet_dry, look),
+        rest(
+            state,
+            end.is_none_or(|end| !matches!(end.verdict, Verdict::Passed | Verdict::Partial))
+                && !quiet_dry,
+            look,
+        ),
     ];
     for block in blocks.into_iter().filter(|block| !block.is_empty()) {
         lines.push(Line::empty());
@@ -79,6 +87,7 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
         Verdict::Cancelled => "Cancelled after",
         Verdict::TimedOut => "Reached the time limit of the run after",
         Verdict::Previewed => "Previewed in",
+        Verdict::Partial => "Partly run, passed in",
     };
     let took = match end.duration_ms {
         100..1000 => format!("0.{} s", end.duration_ms / 100),
@@ -102,7 +111,8 @@ fn counts(state: &RunState) -> Vec<String> {
         (warnings, if warnings == 1 { "warning" } else { "warnings" }),
         (counts.error as usize, "undetermined"),
         (counts.unknown as usize, "unknown"),
-        (counts.skipped as usize, "skipped"),
+        ((counts.skipped as usize).saturating_sub(state.left_out()), "skipped"),
+        (state.left_out(), "left out"),
     ];
     let some: Vec<String> = all
         .into_iter()

@@ -8,8 +8,8 @@ use super::text::{duration, one_line, width, wrap};
 use super::theme::{DIM, Detail, Line, Look, STRONG, WARN};
 use crate::event::short_id;
 use crate::event::{
-    Event, LockChange, LockEvent, Mode, Outcome, Record, RunInterrupted, RunResumed, StepFinished,
-    StepRetried,
+    Event, LockChange, LockEvent, Mode, Outcome, Part, Reason, Record, RunInterrupted, RunResumed,
+    StepFinished, StepRetried,
 };
 use crate::state::RunState;
 use std::collections::BTreeSet;
@@ -141,6 +141,9 @@ impl Transcript {
         if let Some(file) = &header.hiding {
             let text = format!("This is {}, which overrides the built-in runbook", one_line(file));
             lines.extend(wrap(&text, edge).into_iter().map(|part| Line::empty().push(WARN, part)));
+        }
+        if let Some(part) = header.part.as_ref().and_then(part) {
+            lines.extend(wrap(&part, edge).into_iter().map(|part| Line::empty().push(WARN, part)));
         }
         lines.push(Line::empty());
         lines
@@ -287,6 +290,17 @@ impl Transcript {
                 self.look.detail > Detail::Quiet
             }
         };
-        loud && !said
+        // the header says which part is run
+        let is_outside =
+            self.look.detail < Detail::Verbose && matches!(&step.why, Some(Reason::LeftOut { .. }));
+        loud && !said && !is_outside
     }
+}
+
+/// Which part of the runbook is run, in words; none if that is all of it.
+fn part(part: &Part) -> Option<String> {
+    let only = (!part.only.is_empty()).then(|| format!("Only {}", part.only.join(", ")));
+    let from = part.start_at.as_ref().map(|first| format!("From {first} on"));
+    let parts: Vec<String> = only.into_iter().chain(from).collect();
+    (!parts.is_empty()).then(|| format!("{}: the other steps are left out", parts.join(", ")))
 }

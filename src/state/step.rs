@@ -57,8 +57,3 @@ impl StepState {
         }
     }
 }
-
-/// Whether `path` lies inside the step at `ancestor`: in a group, a loop or a called runbook.
-pub(super) fn is_within(path: &str, ancestor: &str) -> bool {
-    path.strip_prefix(ancestor).is_some_and(|rest| rest.starts_with('/') || rest.starts_with('['))
-}

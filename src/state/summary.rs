@@ -1,8 +1,9 @@
 //! The summary document of a state.
 
-use super::step::is_within;
 use super::{RunState, StepState};
-use crate::event::{Counts, Mode, SUMMARY_SCHEMA, Severity, StepKind, StepSummary, Summary};
+use crate::event::{
+    Counts, Mode, SUMMARY_SCHEMA, Severity, StepKind, StepSummary, Summary, is_within,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ impl RunState {
             ended: self.ended_at(),
             duration_ms: self.ended_at().map(|ended| milliseconds(started, ended)),
             alert: header.and_then(|header| header.alert.clone()),
+            part: header.and_then(|header| header.part.clone()),
             target: self.target().cloned().unwrap_or_default(),
             params: header.map(|header| header.params.clone()).unwrap_or_default(),
             verdict: end.map(|end| end.verdict),
