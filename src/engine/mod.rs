@@ -416,6 +416,7 @@ impl Run {
             action: action.clone(),
             effect,
             digest: digest.clone(),
+            item: String::new(),
         }))?;
         self.recorder.record(Event::StepFinished(Box::new(StepFinished {
             id: path.clone(),
@@ -424,6 +425,7 @@ impl Run {
             action,
             effect,
             digest,
+            item: String::new(),
             outcome: Outcome::Error,
             severity: Severity::Critical,
             summary: String::new(),
@@ -490,7 +492,8 @@ impl Run {
         let changed =
             self.mode != Mode::DryRun && self.recorder.state(RunState::has_lasting_changes);
         if changed && !matches!(verdict, Verdict::Passed | Verdict::Partial) {
-            commands.push(Next::Undo { run: run.to_owned() });
+            let options = self.invocation.options.clone();
+            commands.push(Next::Undo { run: run.to_owned(), options });
         }
         let mut seen = std::collections::BTreeSet::new();
         commands.retain(|command| seen.insert(command.to_string()));

@@ -98,7 +98,7 @@ impl MapText for Next {
                 options: options.map_text(border),
             },
             Self::Status { run } => Self::Status { run },
-            Self::Undo { run } => Self::Undo { run },
+            Self::Undo { run, options } => Self::Undo { run, options: options.map_text(border) },
         }
     }
 }
@@ -164,11 +164,11 @@ texts! {
         schema, run, digest, mode, undoes, part, withheld
     }
     RunResumed { host, target; digest, kept, changed }
-    StepStarted { title; path, id, action, effect, digest }
+    StepStarted { title, item; path, id, action, effect, digest }
     StepRetried { reason; path, attempt, delay_ms }
     ProgramStarted { program, host; path, group }
     StepFinished {
-        output, expectations, title, summary, reason, why, saved;
+        output, expectations, title, item, summary, reason, why, saved;
         path, id, action, effect, digest, outcome, severity, attempts, duration_ms, stored
     }
     Saved { file; bytes, sha256, left_out }

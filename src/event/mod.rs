@@ -268,6 +268,10 @@ pub struct StepStarted {
     pub effect: Effect,
     /// Digest of the step as written.
     pub digest: String,
+    /// The item of a round of a loop, in short; empty where it is no round, and in records of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub item: String,
 }
 
 /// An attempt failed and is repeated.
@@ -324,6 +328,10 @@ pub struct StepFinished {
     pub effect: Effect,
     /// Digest of the step as written.
     pub digest: String,
+    /// The item of a round of a loop, in short; empty where it is no round, and in records of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub item: String,
     /// How it ended.
     pub outcome: Outcome,
     /// Whether a failure counts.
@@ -377,6 +385,7 @@ impl StepFinished {
             action: self.action.clone(),
             effect: self.effect,
             digest: self.digest.clone(),
+            item: self.item.clone(),
             outcome: self.outcome,
             severity: self.severity,
             summary: self.summary.clone(),

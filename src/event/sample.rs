@@ -187,6 +187,7 @@ pub(crate) fn started(path: &str, title: &str, action: &str) -> StepStarted {
         action: action.into(),
         effect: Effect::Read,
         digest: "sha256:01".into(),
+        item: String::new(),
     }
 }
 
@@ -199,6 +200,7 @@ pub(crate) fn finished(path: &str, title: &str, outcome: Outcome, summary: &str)
         action: "get".into(),
         effect: Effect::Read,
         digest: "sha256:01".into(),
+        item: String::new(),
         outcome,
         severity: Severity::Critical,
         summary: summary.into(),
@@ -393,6 +395,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         reason: text(),
         why: Some(why),
         expectations: vec![judgement],
+        item: text(),
         output: json!({"x": "x"}),
         stored: Some(Stored { path: "x".into(), bytes: 1, sha256: text(), done: true }),
         saved: vec![Saved { file: text(), bytes: 1, sha256: text(), left_out: 1 }],
@@ -435,7 +438,9 @@ pub(crate) fn every_event() -> Vec<Event> {
                 kept: vec![text()],
                 changed: vec![text()],
             }),
-            EventKind::StepStarted => Event::StepStarted(started("x", "x", "x")),
+            EventKind::StepStarted => {
+                Event::StepStarted(StepStarted { item: text(), ..started("x", "x", "x") })
+            }
             EventKind::StepRetried => Event::StepRetried(StepRetried {
                 path: text(),
                 attempt: 1,
@@ -559,7 +564,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                         options: vec![text()],
                     },
                     Next::Status { run: text() },
-                    Next::Undo { run: text() },
+                    Next::Undo { run: text(), options: vec![text()] },
                 ],
                 waiting: by_path(),
                 due: BTreeMap::from([(text(), Timestamp::UNIX_EPOCH)]),

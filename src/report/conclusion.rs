@@ -5,8 +5,8 @@ use super::text::{duration, file, one_line, wrap};
 use super::theme::{BAD, DIM, Detail, Line, Look, OutcomeMark, STRONG};
 use crate::event::short_id;
 use crate::event::{
-    Effect, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome, RunFinished, Saved,
-    Severity, StepFinished, Verdict,
+    Effect, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome, Reason, RunFinished,
+    Saved, Severity, StepFinished, Verdict,
 };
 use crate::state::RunState;
 use indexmap::IndexMap;
@@ -104,6 +104,10 @@ fn counts(state: &RunState) -> Vec<String> {
     };
     let warnings = counted(|step| step.severity < Severity::Critical);
     let decisive = counted(|step| step.severity == Severity::Critical);
+    let left_out_alone = state
+        .ended()
+        .filter(|step| !step.action.is_group() && matches!(step.why, Some(Reason::LeftOut { .. })))
+        .count();
     let all = [
         (counts.passed as usize, "passed"),
         (decisive, "failed"),
@@ -111,7 +115,7 @@ fn counts(state: &RunState) -> Vec<String> {
         (warnings, if warnings == 1 { "warning" } else { "warnings" }),
         (counts.error as usize, "undetermined"),
         (counts.unknown as usize, "unknown"),
-        ((counts.skipped as usize).saturating_sub(state.left_out()), "skipped"),
+        ((counts.skipped as usize).saturating_sub(left_out_alone), "skipped"),
         (state.left_out(), "left out"),
     ];
     let some: Vec<String> = all
@@ -237,9 +241,10 @@ fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
             commands.push((Some(next.clone()), next.to_string()));
         }
     };
-    let resume = Next::Resume { run: run.clone(), mark: None, options: Vec::new() };
+    let options = state.place_options();
+    let resume = Next::Resume { run: run.clone(), mark: None, options: options.clone() };
     add(stopped, |next| matches!(next, Next::Resume { .. }), resume);
-    add(undoable, |next| matches!(next, Next::Undo { .. }), Next::Undo { run });
+    add(undoable, |next| matches!(next, Next::Undo { .. }), Next::Undo { run, options });
     let mut lines = Vec::new();
     let mut labels: Vec<&str> = Vec::new();
     let mut seen: Vec<&str> = Vec::new();

@@ -11,7 +11,7 @@ use crate::event::{
     Event, LockChange, LockEvent, Mode, Outcome, Part, Reason, Record, RunInterrupted, RunResumed,
     StepFinished, StepRetried,
 };
-use crate::state::RunState;
+use crate::state::{RunState, StepState};
 use std::collections::BTreeSet;
 
 /// What has been said so far, as far as it matters for what is said next.
@@ -262,7 +262,9 @@ impl Transcript {
                     .step(group)
                     .or_else(|| state.step(around))
                     .map_or("", |group| group.title());
-                lines.push(step_line::heading(group, title, &columns, &self.look));
+                let item = |path: &str| state.step(path).map(StepState::item);
+                let shown = one_line(&step_line::with_items(group, item));
+                lines.push(step_line::heading((group, &shown), title, &columns, &self.look));
             }
             self.group = group.to_owned();
         }

@@ -28,6 +28,14 @@ impl StepState {
         }
     }
 
+    /// The item of the round of a loop that it is; empty if it is none.
+    pub fn item(&self) -> &str {
+        match self {
+            Self::Begun { started, .. } => &started.item,
+            Self::Finished(finished) => &finished.item,
+        }
+    }
+
     /// What it does.
     pub fn action(&self) -> &StepKind {
         match self {

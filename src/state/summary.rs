@@ -2,7 +2,8 @@
 
 use super::{RunState, StepState};
 use crate::event::{
-    Counts, Mode, SUMMARY_SCHEMA, Severity, StepKind, StepSummary, Summary, is_within,
+    Counts, Mode, Next, SUMMARY_SCHEMA, Severity, StepKind, StepSummary, Summary, is_within,
+    shell_word,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -52,10 +53,26 @@ impl RunState {
             next: match end {
                 Some(end) => end.next.clone(),
                 None if run.is_empty() => Vec::new(),
-                None => vec![format!("runbook resume {run}")],
+                None => {
+                    let options = self.place_options();
+                    vec![Next::Resume { run: run.clone(), mark: None, options }.to_string()]
+                }
             },
             run,
         }
+    }
+
+    /// The options that a command about this run has to repeat, so that it acts where the run did:
+    /// those that its last process named, or the scenario.
+    pub fn place_options(&self) -> Vec<String> {
+        let commands = self.end_of_run().into_iter().flat_map(|end| &end.commands);
+        let named = commands.into_iter().find_map(|next| match next {
+            Next::Resume { options, .. } | Next::Undo { options, .. } => Some(options.clone()),
+            Next::Run { .. } | Next::Approve { .. } | Next::Status { .. } => None,
+        });
+        let scenario = self.target().and_then(|target| target.sandbox.as_deref());
+        let scenario = || scenario.map(|name| format!("--sandbox={}", shell_word(name)));
+        named.unwrap_or_else(|| scenario().into_iter().collect())
     }
 
     /// Ended steps by outcome. Groups stand for their steps and are not counted, unless one ended

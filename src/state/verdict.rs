@@ -48,10 +48,17 @@ impl RunState {
         }
     }
 
-    /// How many steps were left out because the run does a part of its runbook.
+    /// How many steps were left out because the run does a part of its runbook; of a group those
+    /// that are written in it.
     pub fn left_out(&self) -> usize {
         let is_left_out = |step: &&StepFinished| matches!(step.why, Some(Reason::LeftOut { .. }));
-        self.ended().filter(is_left_out).count()
+        let planned = self.header().map(|header| header.steps.as_slice()).unwrap_or_default();
+        let within = |group: &StepFinished| {
+            let inner = planned.iter().filter(|step| !step.action.is_group());
+            inner.filter(|step| is_within(&step.path, &group.path)).count().max(1)
+        };
+        let count = |step: &StepFinished| if step.action.is_group() { within(step) } else { 1 };
+        self.ended().filter(is_left_out).map(count).sum()
     }
 
     /// The ended steps that count for the verdict. A failure inside a recovered group does not: the
