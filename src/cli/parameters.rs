@@ -241,8 +241,8 @@ mod tests {
         assert_eq!(
             said,
             "\n  replicas  How many pods are to run
-            after the change (whole number
-            from 0 to 5)
+            after the change (whole
+            number from 0 to 5)
   replicas: 9
   9 is more than 5.
   replicas: 

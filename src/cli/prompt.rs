@@ -6,7 +6,7 @@ use crate::engine::Stop;
 use crate::event::Effect;
 use crate::report::wrap;
 use crate::secret::sanitize;
-use console::Term;
+use console::{Term, measure_text_width};
 use indicatif::MultiProgress;
 use std::io::Write;
 
@@ -150,6 +150,14 @@ fn write(text: &str) -> Option<()> {
     stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok()
 }
 
+/// A text as it is where it fits, and otherwise wrapped at words.
+fn fitted(text: &str, room: usize) -> Vec<String> {
+    if measure_text_width(text) <= room && !text.contains('\n') {
+        return vec![text.to_owned()];
+    }
+    wrap(text, room)
+}
+
 /// A question and its answer.
 struct Talk<'a> {
     write: &'a mut dyn FnMut(&str) -> Option<()>,
@@ -175,7 +183,7 @@ impl Talk<'_> {
     fn indented(&mut self, indent: usize, text: &str) -> Option<()> {
         let room = self.columns.saturating_sub(indent + 1).max(20);
         let text = sanitize(text);
-        let parts = wrap(&text, room).into_iter().filter(|part| !part.is_empty());
+        let parts = fitted(&text, room).into_iter().filter(|part| !part.is_empty());
         parts.map(|part| self.line(&format!("{:indent$}{part}", ""))).collect()
     }
 
@@ -184,7 +192,7 @@ impl Talk<'_> {
         let Approval { title, reach, place, diff, .. } = approval;
         self.line("")?;
         let room = self.columns.saturating_sub(5).max(20);
-        for (index, part) in wrap(&sanitize(title), room).into_iter().enumerate() {
+        for (index, part) in fitted(&sanitize(title), room).into_iter().enumerate() {
             self.line(&format!("  {} {part}", if index == 0 { "!" } else { " " }))?;
         }
         let place = Some(place).filter(|place| !place.is_empty());

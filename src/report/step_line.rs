@@ -56,6 +56,7 @@ pub(super) fn with_items<'a>(path: &str, item: impl Fn(&str) -> Option<&'a str>)
 fn called(step: &StepFinished) -> String {
     let name = name(&step.path);
     match name.rsplit_once('[').filter(|_| !step.item.is_empty()) {
+        Some((base, _)) if step.title.contains(&step.item) => base.to_owned(),
         Some((base, _)) => format!("{base}[{}]", one_line(&step.item)),
         None => name.to_owned(),
     }
@@ -208,6 +209,8 @@ mod tests {
             ..finished("a/loop[0]", "", Outcome::Passed, "")
         };
         assert_eq!(called(&round), "loop[shop]");
+        let titled = StepFinished { title: "Look at shop".to_owned(), ..round };
+        assert_eq!(called(&titled), "loop", "the title says which");
         assert_eq!(called(&finished("a/loop[0]", "", Outcome::Passed, "")), "loop[0]");
     }
 

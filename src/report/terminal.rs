@@ -25,8 +25,8 @@ pub struct Terminal<W> {
     running: IndexMap<String, RunningStep>,
 }
 
-/// Columns of the time that a running step takes, such as ` · 59 m 59 s of 1 h 30 m`.
-const TOOK: usize = 24;
+/// Columns of the time that a running step takes, such as ` · 59 m 59 s`.
+const TOOK: usize = 13;
 
 struct RunningStep {
     name: String,
@@ -39,7 +39,8 @@ struct RunningStep {
 impl RunningStep {
     /// The message as far as it leaves room for the time that the step takes.
     fn shown(&self, look: &Look) -> String {
-        look.truncate(&self.message, look.width.saturating_sub(6 + width(&self.name) + TOOK))
+        let around = 6 + width(&self.name) + TOOK + width(&of(self.limit));
+        look.truncate(&self.message, look.width.saturating_sub(around))
     }
 }
 
@@ -156,6 +157,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
             running.limit = Some(limit);
             if let Some(bar) = &running.bar {
                 bar.set_style(style(&self.transcript.look, running.limit));
+                bar.set_message(running.shown(&self.transcript.look));
             }
         }
     }
@@ -167,10 +169,15 @@ impl<W: Write + Send> Reporter for Terminal<W> {
     }
 }
 
+/// ` of 5 m`, if it is known.
+fn of(limit: Option<Duration>) -> String {
+    limit.map(|limit| format!(" of {}", whole(limit))).unwrap_or_default()
+}
+
 /// `⠹ rollout  2 of 3 updated, waiting for zz81p: ContainerCreating · 12 s of 5 m`
 fn style(look: &Look, limit: Option<Duration>) -> ProgressStyle {
     let separator = look.separator();
-    let limit = limit.map(|limit| format!(" of {}", whole(limit))).unwrap_or_default();
+    let limit = of(limit);
     let ticks = match look.charset {
         Charset::Unicode => "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ",
         Charset::Ascii => "|/-\\ ",

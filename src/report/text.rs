@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A length of time in whole seconds, without the parts that are nothing: `12 s`, `5 m`, `1 h 30 m`.
 pub(super) fn whole(time: std::time::Duration) -> String {
-    let seconds = time.as_secs();
+    let seconds = time.as_secs() + u64::from(time.subsec_millis() >= 500);
     let parts = [(seconds / 3600, "h"), (seconds % 3600 / 60, "m"), (seconds % 60, "s")];
     let some: Vec<String> = parts
         .into_iter()

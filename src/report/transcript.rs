@@ -137,7 +137,7 @@ impl Transcript {
             .then(|| format!("also changes {}", target.also_changes.join(", ")));
         let parts: Vec<String> =
             [place, target.namespace, also, Some(run)].into_iter().flatten().collect();
-        lines.push(Line::empty().push(DIM, parts.join(self.look.separator())));
+        lines.extend(rows(&parts, &self.look).into_iter().map(|row| Line::empty().push(DIM, row)));
         if let Some(file) = &header.hiding {
             let text = format!("This is {}, which overrides the built-in runbook", one_line(file));
             lines.extend(wrap(&text, edge).into_iter().map(|part| Line::empty().push(WARN, part)));
@@ -297,6 +297,19 @@ impl Transcript {
             self.look.detail < Detail::Verbose && matches!(&step.why, Some(Reason::LeftOut { .. }));
         loud && !said && !is_outside
     }
+}
+
+/// Parts beside each other, on as many rows as they need.
+fn rows(parts: &[String], look: &Look) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for part in parts {
+        let wider = |row: &String| width(row) + width(look.separator()) + width(part);
+        match rows.last_mut().filter(|row| wider(row) <= look.width) {
+            Some(row) => row.extend([look.separator(), part]),
+            None => rows.push(part.clone()),
+        }
+    }
+    rows
 }
 
 /// Which part of the runbook is run, in words; none if that is all of it.
