@@ -101,6 +101,12 @@ fn a_change_is_not_made_behind_a_look_that_was_left_out() {
 fn a_dry_run_of_a_part_previews_that_part() {
     let stage = stage();
     let (document, code) = run(&stage, &["--only", "look,mark", "--dry-run"]);
+    // what is always looked at is unknown behind a change that was not made
+    assert_eq!((code, &document["verdict"]), (0, &"previewed".into()), "{document:#}");
+    assert_eq!(document["part"]["only"][1], "mark");
+    assert_eq!(stage.writes().len(), 0);
+    let stage = self::stage();
+    let (document, code) = run(&stage, &["--only", "look", "--dry-run"]);
     assert_eq!((code, &document["verdict"]), (0, &"partial".into()), "{document:#}");
     assert_eq!(stage.writes().len(), 0);
 }

@@ -147,7 +147,8 @@ fn a_whole_line_is_read_and_maybe_is_not_yes() {
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(terminal.screen.lock().unwrap().matches(CHANGE).count(), 0, "a key is no line");
     terminal.types("eah\n");
-    terminal.shows("Type y or n. [y/n]", 1);
+    terminal.shows("Type y or n.", 1);
+    terminal.shows(QUESTION, 2);
     terminal.types("yes\n");
     terminal.shows(CHANGE, 1);
     for (times, answer) in [(1, "maybe\n"), (2, "\n"), (3, "yy\n")] {
@@ -291,7 +292,8 @@ fn yes_to_all_is_no_yes_to_what_wants_a_word() {
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(3), 2), "{screen}");
     let shown = stage.run(&["show", RUN]).stdout;
-    assert!(shown.contains("(prompt, yes to all)"), "{shown}");
+    let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("second approved by sandbox-operator (prompt, yes to all)"), "{shown}");
 }
 
 #[test]
