@@ -2,6 +2,7 @@
 
 use super::after::AfterArguments;
 use super::exit::{CommandError, Exit};
+use super::keyboard;
 use super::prompt::TerminalPrompt;
 use super::{Format, Global, output};
 use crate::action::{Prompt, Question};
@@ -45,9 +46,10 @@ pub(super) fn conducted(
         .enable_all()
         .build()
         .map_err(CommandError::Output)?;
+    let unmarked = keyboard::Unmarked::new();
     let result = runtime.block_on(async {
         let stop = Stop::new();
-        let listener = tokio::spawn(listen(stop.clone(), bars.clone()));
+        let listener = tokio::spawn(listen(stop.clone(), bars.clone(), unmarked.clone()));
         let attended = Attended {
             sinks: vec![shown(&bars)],
             prompt: Arc::new(TerminalPrompt { bars, stop: stop.clone() }),
@@ -61,6 +63,7 @@ pub(super) fn conducted(
         }
         result
     });
+    unmarked.restore();
     // what still waits for a cluster that does not answer must not keep the process
     runtime.shutdown_background();
     // what came of a run is reported, whatever it is; what was not begun is no run
@@ -97,7 +100,7 @@ fn asked(untrusted: &Untrusted) -> Result<bool, CommandError> {
 }
 
 /// Waits for signals and passes them on; the third ends the process.
-async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
+async fn listen(stop: Stop, bars: indicatif::MultiProgress, unmarked: keyboard::Unmarked) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -121,7 +124,10 @@ async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
                 );
             }),
             2 => bars.suspend(|| output::hint("Stopping now.")),
-            _ => std::process::exit(i32::from(signal.exit_code())),
+            _ => {
+                unmarked.restore();
+                std::process::exit(i32::from(signal.exit_code()));
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use console::Term;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{
-    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr,
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp, tcsetattr,
 };
 use std::io::IsTerminal;
 use tokio::runtime::Runtime;
@@ -105,6 +105,38 @@ fn bytes(is_over: &dyn Fn() -> bool) -> Option<Vec<u8>> {
             Err(_) => return None,
         }
     }
+}
+
+/// The terminal does not show Ctrl-C as `^C`, which would break the line that moves. A process in
+/// the background leaves the terminal alone: it would be stopped.
+#[derive(Clone)]
+pub(super) struct Unmarked {
+    before: Option<Termios>,
+}
+
+impl Unmarked {
+    pub(super) fn new() -> Self {
+        let before = is_in_front().then(|| tcgetattr(rustix::stdio::stdin()).ok()).flatten();
+        if let Some(before) = &before {
+            let mut unmarked = before.clone();
+            unmarked.local_modes -= LocalModes::ECHOCTL;
+            let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &unmarked);
+        }
+        Self { before }
+    }
+
+    /// As it was before.
+    pub(super) fn restore(&self) {
+        if let Some(before) = self.before.as_ref().filter(|_| is_in_front()) {
+            // a terminal that is gone needs nothing any more
+            let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, before);
+        }
+    }
+}
+
+/// Whether the terminal is ours and not that of another job.
+fn is_in_front() -> bool {
+    tcgetpgrp(rustix::stdio::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 /// How a line that is not shown ended.

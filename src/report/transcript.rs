@@ -9,7 +9,7 @@ use super::theme::{DIM, Detail, Line, Look, STRONG, WARN};
 use crate::event::short_id;
 use crate::event::{
     Event, LockChange, LockEvent, Mode, Outcome, Part, Reason, Record, RunInterrupted, RunResumed,
-    StepFinished, StepRetried,
+    StepFinished, StepRetried, is_within,
 };
 use crate::state::{RunState, StepState};
 use std::collections::BTreeSet;
@@ -23,6 +23,8 @@ pub(super) struct Transcript {
     group: String,
     /// Steps that have their line: what verifies a change needs no other heading.
     said: BTreeSet<String>,
+    /// Groups that have had their heading.
+    headings: BTreeSet<String>,
     headed: bool,
     last_is_blank: bool,
     /// Steps in the order of beginning whose lines are not written yet: those of steps that run
@@ -38,6 +40,7 @@ impl Transcript {
             columns: None,
             group: String::new(),
             said: BTreeSet::new(),
+            headings: BTreeSet::new(),
             headed: false,
             last_is_blank: true,
             waiting: Vec::new(),
@@ -210,12 +213,10 @@ impl Transcript {
         let text = if interrupted.is_deadline() {
             "The time limit of the run has passed: no further step is started.".to_owned()
         } else if running.is_empty() {
-            "Stopping. Press Ctrl-C again to stop now.".to_owned()
+            // the verdict says it
+            return Vec::new();
         } else {
-            format!(
-                "Stopping after the current request ({}). Press Ctrl-C again to stop now.",
-                conclusion::some(running.into_iter())
-            )
+            format!("Stopped in the middle of {}.", conclusion::some(running.into_iter()))
         };
         let parts = wrap(&text, self.look.width.saturating_sub(2)).into_iter();
         let before = (!self.last_is_blank).then(Line::empty).into_iter();
@@ -255,7 +256,10 @@ impl Transcript {
         let group = step_line::parent(&step.path);
         let mut lines = Vec::new();
         if group != self.group {
-            if !group.is_empty() && !self.said.contains(group) {
+            // whoever comes back from a group in it knows the way
+            let is_known = self.headings.contains(group) && is_within(&self.group, group);
+            if !group.is_empty() && !self.said.contains(group) && !is_known {
+                self.headings.insert(group.to_owned());
                 // A round of a loop without a record of its own is called as the loop is.
                 let around = group.rsplit_once('[').map_or(group, |(around, _)| around);
                 let title = state
