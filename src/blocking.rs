@@ -19,9 +19,9 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// Asks a person, who may take long: only where nobody is really asked, as in a rehearsal, is it done
 /// at once.
-pub(crate) async fn asking(
+pub(crate) async fn asking<T: Send + 'static>(
     rehearsed: bool,
-    ask: impl FnOnce() -> Option<bool> + Send + 'static,
-) -> Option<bool> {
+    ask: impl FnOnce() -> Option<T> + Send + 'static,
+) -> Option<T> {
     if rehearsed { ask() } else { spawn_blocking(ask).await.unwrap_or(None) }
 }

@@ -63,8 +63,8 @@ pub use support::argument::{Duration, JqText, Literal, Pods, Scalar, Target, Whi
 pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
 pub use support::context::{
-    Approval, Context, EarlierChange, EarlierRun, Failure, FailureKind, Output, Prompt, Records,
-    Settled, Shelf, WhichRun,
+    Approval, Consented, Context, EarlierChange, EarlierRun, Failure, FailureKind, Go, Output,
+    Prompt, Question, Records, Settled, Shelf, Upcoming, WhichRun,
 };
 pub use support::fan_out::quote as shell_word;
 pub use support::http_answer::is_declared;

@@ -107,11 +107,14 @@ impl Verb for Wait {
                 if let Some(decided) = decided {
                     return ControlFlow::Break((decided, view));
                 }
-                (context.progress)(&format!(
-                    "waiting for {}: {}",
-                    self.what(),
-                    last_seen(objects.values())
-                ));
+                let seen = last_seen(objects.values());
+                (context.progress)(&match &until {
+                    Some(until) => {
+                        let now = expression::present(until, &view, &Bindings::new());
+                        expression::with_present(seen, now)
+                    }
+                    None => format!("waiting for the end of {}: {seen}", self.what()),
+                });
                 ControlFlow::Continue(())
             })
             .await;

@@ -18,9 +18,13 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
         | Refusal::RealCluster
         | Refusal::NoHeader { .. }
         | Refusal::NoStep { .. }
+        | Refusal::NoSuchStep { near: Some(_), .. }
         | Refusal::NothingToUndo { .. } => String::new(),
         Refusal::Protected { context, .. } => {
             format!(": name it, if it is the one that you mean: --context {}", shell_word(context))
+        }
+        Refusal::NoSuchStep { runbook, near: None, .. } => {
+            format!("; to list its steps: runbook plan {runbook}")
         }
         Refusal::Untrusted { digest, .. } => format!(
             "; review it, then run again with --trust {digest}, or pass its directory with \

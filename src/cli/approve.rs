@@ -4,7 +4,7 @@ use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
 use super::prompt::{TerminalPrompt, coloured};
 use super::{Global, output};
-use crate::action::{Duration, Prompt};
+use crate::action::{Duration, Prompt, Question};
 use crate::engine::Stop;
 use crate::event;
 use crate::session::{Approval, ClusterChoice, Pending, SessionError, pending};
@@ -49,12 +49,12 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     let by = user.clone().unwrap_or_else(|| pending.local_user());
     if !arguments.yes && pending.word().is_none() {
         let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
-        let why =
-            match prompt.ask(path, &format!("Approve step {path} of {runbook} as {by}?"), None) {
-                Some(true) => None,
-                Some(false) => Some("not approved"),
-                None => Some("no terminal, or no answer: confirm with --yes"),
-            };
+        let text = format!("Approve step {path} of {runbook} as {by}?");
+        let why = match prompt.ask(&Question { text, ..Question::default() }) {
+            Some(true) => None,
+            Some(false) => Some("not approved"),
+            None => Some("no terminal, or no answer: confirm with --yes"),
+        };
         if let Some(why) = why {
             return Err(CommandError::Usage(why.to_owned()));
         }

@@ -2,9 +2,10 @@
 
 use super::after::AfterArguments;
 use super::exit::{CommandError, Exit};
+use super::keyboard;
 use super::prompt::TerminalPrompt;
 use super::{Format, Global, output};
-use crate::action::Prompt;
+use crate::action::{Prompt, Question};
 use crate::engine::{Signal, Sink, Stop};
 use crate::session::{Attended, Session, SessionError, Untrusted};
 use crate::state::RunState;
@@ -45,9 +46,10 @@ pub(super) fn conducted(
         .enable_all()
         .build()
         .map_err(CommandError::Output)?;
+    let unmarked = keyboard::Unmarked::new();
     let result = runtime.block_on(async {
         let stop = Stop::new();
-        let listener = tokio::spawn(listen(stop.clone(), bars.clone()));
+        let listener = tokio::spawn(listen(stop.clone(), bars.clone(), unmarked.clone()));
         let attended = Attended {
             sinks: vec![shown(&bars)],
             prompt: Arc::new(TerminalPrompt { bars, stop: stop.clone() }),
@@ -61,6 +63,7 @@ pub(super) fn conducted(
         }
         result
     });
+    unmarked.restore();
     // what still waits for a cluster that does not answer must not keep the process
     runtime.shutdown_background();
     // what came of a run is reported, whatever it is; what was not begun is no run
@@ -89,15 +92,15 @@ fn asked(untrusted: &Untrusted) -> Result<bool, CommandError> {
     );
     output::hint(&crate::secret::sanitize(&what));
     let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
-    let question = format!("Trust {file} as it is now (sha256:{})?", untrusted.short());
-    match prompt.ask("", &question, None) {
+    let text = format!("Trust {file} as it is now (sha256:{})?", untrusted.short());
+    match prompt.ask(&Question { text, ..Question::default() }) {
         Some(false) => Err(CommandError::Usage(format!("{file} is not trusted: nothing was run"))),
         answer => Ok(answer == Some(true)),
     }
 }
 
 /// Waits for signals and passes them on; the third ends the process.
-async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
+async fn listen(stop: Stop, bars: indicatif::MultiProgress, unmarked: keyboard::Unmarked) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -121,7 +124,10 @@ async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
                 );
             }),
             2 => bars.suspend(|| output::hint("Stopping now.")),
-            _ => std::process::exit(i32::from(signal.exit_code())),
+            _ => {
+                unmarked.restore();
+                std::process::exit(i32::from(signal.exit_code()));
+            }
         }
     }
 }

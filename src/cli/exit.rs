@@ -52,14 +52,20 @@ impl Termination for Exit {
 pub(crate) enum CommandError {
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Params(Vec<ParamError>),
+    #[error("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Params {
+        errors: Vec<ParamError>,
+        /// What was typed, with what is missing.
+        command: Option<String>,
+    },
     #[error(transparent)]
     Cluster(#[from] cluster::Error),
     #[error(transparent)]
     Journal(#[from] journal::Error),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error("no runbook is named")]
+    Unnamed,
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
@@ -84,7 +90,7 @@ impl From<SessionError> for CommandError {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Catalogue(error) => Self::Catalogue(error),
-            SessionError::Params(errors) => Self::Params(errors),
+            SessionError::Params(errors) => Self::Params { errors, command: None },
             SessionError::Cluster(error) => Self::Cluster(error),
             SessionError::Journal(error) => Self::Journal(error),
             SessionError::Engine(error) => Self::Engine(error),
@@ -145,6 +151,11 @@ impl CommandError {
                 told.exit = Exit::Usage;
                 told.hints.push("To list all runbooks: runbook list".to_owned());
             }
+            Self::Unnamed => {
+                told.exit = Exit::Usage;
+                told.hints.push("To run one: runbook run NAME".to_owned());
+                told.hints.push("To list all runbooks: runbook list".to_owned());
+            }
             Self::Cluster(error) if error.kind == cluster::ErrorKind::NoKubeconfig => {
                 told.hints.push(
                     "Select a cluster with --kubeconfig or --context, or run without one: \
@@ -152,9 +163,10 @@ impl CommandError {
                         .to_owned(),
                 );
             }
-            Self::Params(errors) => {
+            Self::Params { errors, command } => {
                 told.exit = Exit::Usage;
                 told.lines = errors.iter().map(ToString::to_string).collect();
+                told.hints.extend(command.iter().map(|command| format!("Complete: {command}")));
             }
             Self::Journal(journal::Error::Ambiguous { text, matches, more }) => {
                 told.exit = Exit::Usage;

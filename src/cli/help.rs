@@ -37,6 +37,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "runbook run runbooks/shop/web.yaml --sandbox=shop/degraded",
                 "on a simulated cluster",
             ),
+            ("runbook run shop/web --only look/pods", "a part of it"),
             ("runbook run shop/web --yes --report junit=web.xml", "in CI"),
         ],
     ),

@@ -83,6 +83,8 @@ enum Wanted {
     TimedOut,
     /// A dry run in which nothing is false
     Previewed,
+    /// A part of its runbook that passed
+    Partial,
     /// In progress
     Running,
     /// Its process ended without recording a verdict
@@ -103,6 +105,7 @@ impl From<Wanted> for Standing {
             Wanted::Cancelled => Verdict::Cancelled,
             Wanted::TimedOut => Verdict::TimedOut,
             Wanted::Previewed => Verdict::Previewed,
+            Wanted::Partial => Verdict::Partial,
             Wanted::Running => return Self::Running,
             Wanted::Crashed => return Self::Crashed,
             Wanted::Unreadable => return Self::Unreadable,

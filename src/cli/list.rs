@@ -11,7 +11,7 @@ use serde_json::json;
 use std::fmt::Write;
 
 /// The folder of the built-in catalogue that is for every cluster.
-const GENERAL: &str = "kubernetes/";
+pub(super) const GENERAL: &str = "kubernetes/";
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {

@@ -4,7 +4,9 @@ use super::{Color, Format, Global};
 use crate::diagnostic::{Diagnostic, render};
 use crate::engine::Sink;
 use crate::event::{Event, Record};
-use crate::report::{Charset, Detail, FanOut, Json, JsonLines, Look, Plain, Reporter, Terminal};
+use crate::report::{
+    Charset, Detail, FanOut, Heartbeat, Json, JsonLines, Look, Plain, Reporter, Terminal,
+};
 use crate::secret::Masker;
 use crate::session::Notice;
 use crate::state::RunState;
@@ -12,6 +14,7 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Applies `--color` to everything that writes.
@@ -95,6 +98,12 @@ pub(crate) fn reporters(global: &Global, format: Format, bars: &MultiProgress) -
         Format::Json => all.add("stdout", Json::new(io::stdout())),
         Format::Jsonl => all.add("stdout", JsonLines::new(io::stdout())),
     }
+    let moves =
+        io::stderr().is_terminal() && (format != Format::Text || io::stdout().is_terminal());
+    if !moves && !global.quiet {
+        let look = look_on(global, &io::stderr(), &Term::stderr());
+        all.add("stderr", Heartbeat::new(io::stderr(), look));
+    }
     Box::new(Reporters(all))
 }
 
@@ -161,6 +170,10 @@ impl Sink for Reporters {
 
     fn progress(&mut self, path: &str, message: &str) {
         self.0.progress(path, message);
+    }
+
+    fn limit(&mut self, path: &str, limit: Duration) {
+        self.0.limit(path, limit);
     }
 }
 

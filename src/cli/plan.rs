@@ -2,12 +2,13 @@
 
 use super::arguments::{ParamArguments, workspace};
 use super::exit::{CommandError, Exit};
+use super::parameters::incomplete;
 use super::{Global, ResultFormat, output};
 use crate::action::Access;
 use crate::event::Effect;
 use crate::plan::{Open, Plan, PlannedAction, actions, also_changes, leases, role};
 use crate::secret::Masker;
-use crate::session::{self, Start};
+use crate::session::{self, SessionError, Start};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -40,7 +41,10 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     options.params = arguments.params.params(&workspace)?;
     options.conduct.cluster.namespace = arguments.namespace;
     options.conduct.cluster.sandbox = arguments.sandbox;
-    let plan = session::plan(&workspace, &options)?;
+    let plan = session::plan(&workspace, &options).map_err(|error| match error {
+        SessionError::Params(errors) => incomplete(&workspace, &options.runbook, errors),
+        other => other.into(),
+    })?;
     // that there is such a scenario is said here, too
     options.conduct.cluster.choose(&workspace, plan.runbook.sandbox.as_ref())?;
     let overview = Overview::of(plan);

@@ -3,7 +3,7 @@
 use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
 use super::{Global, ResultFormat, output};
-use crate::event::{self, Next};
+use crate::event::{self, Mark, Next, StepMark};
 use crate::session::{self, Status};
 use clap::Args;
 use serde_json::{Value, json};
@@ -46,14 +46,21 @@ fn next_commands(status: &Status) -> Vec<String> {
         let commands = end.into_iter().flat_map(|end| &end.commands);
         let approvals = commands.filter(|next| matches!(next, Next::Approve { .. }));
         next.extend(lines.cloned().chain(approvals.map(Next::to_string)));
-        next.push(format!("runbook resume {id}"));
+        next.push(resume(status, None));
     }
     if status.undoable {
-        next.push(format!("runbook undo {id}"));
+        let options = status.state.place_options();
+        next.push(Next::Undo { run: id.to_owned(), options }.to_string());
     }
     let mut seen = BTreeSet::new();
     next.retain(|line| seen.insert(line.clone()));
     next
+}
+
+/// The command that continues the run.
+fn resume(status: &Status, mark: Option<Mark>) -> String {
+    let (run, options) = (event::short_id(&status.run).to_owned(), status.state.place_options());
+    Next::Resume { run, mark, options }.to_string()
 }
 
 fn document(status: &Status, next: &[String]) -> Value {
@@ -113,7 +120,6 @@ fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
 
 /// The changes with an unknown result, and how to settle each.
 fn write_doubts(text: &mut String, status: &Status) -> fmt::Result {
-    let id = event::short_id(&status.run);
     for path in &status.in_doubt {
         for change in status.state.changes_of(path).iter().filter(|change| change.in_doubt()) {
             let why = change.doubt.as_deref().unwrap_or("no response was recorded");
@@ -123,10 +129,10 @@ fn write_doubts(text: &mut String, status: &Status) -> fmt::Result {
                 change.planned.summary, change.planned.object
             )?;
         }
-        let marked = |flag: &str| format!("runbook resume {id} --{flag} {path} --reason \"…\"");
-        writeln!(text, "    check the cluster:   runbook resume {id}")?;
-        writeln!(text, "    it was applied:      {}", marked("mark-done"))?;
-        writeln!(text, "    it was not applied:  {}", marked("mark-not-done"))?;
+        let marked = |mark| resume(status, Some(Mark { step: path.clone(), mark }));
+        writeln!(text, "    check the cluster:   {}", resume(status, None))?;
+        writeln!(text, "    it was applied:      {}", marked(StepMark::Done))?;
+        writeln!(text, "    it was not applied:  {}", marked(StepMark::NotDone))?;
     }
     Ok(())
 }

@@ -82,6 +82,41 @@ impl ParamType {
 }
 
 impl Param {
+    /// What it is for, in one line; empty if that is not said.
+    pub fn purpose(&self) -> String {
+        let words: Vec<&str> = self.description.split_whitespace().collect();
+        words.join(" ").trim_end_matches('.').to_owned()
+    }
+
+    /// What it takes, in a few words: `whole number from 1 to 5`, `one of 5m, 15m`.
+    pub fn wanted(&self) -> String {
+        let kind = match self.kind {
+            ParamType::String => "text".to_owned(),
+            ParamType::Int => "whole number".to_owned(),
+            ParamType::Number => "number".to_owned(),
+            ParamType::Bool => "true or false".to_owned(),
+            ParamType::Duration => "duration such as 15m".to_owned(),
+            ParamType::Enum => format!("one of {}", self.allowed().join(", ")),
+            ParamType::Semver => "version such as 1.0.68".to_owned(),
+            ParamType::List => "list, separated by commas".to_owned(),
+        };
+        let range = match (self.min, self.max) {
+            (None, None) => String::new(),
+            (Some(min), None) => format!(", {min} or more"),
+            (None, Some(max)) => format!(", {max} or less"),
+            (Some(min), Some(max)) => format!(" from {min} to {max}"),
+        };
+        let pattern = self.pattern.as_ref().map(|pattern| format!(" that matches {pattern}"));
+        let secret = if self.secret { ", secret" } else { "" };
+        format!("{kind}{range}{}{secret}", pattern.unwrap_or_default())
+    }
+
+    /// The allowed values of an `enum`, as they are typed.
+    fn allowed(&self) -> Vec<String> {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        self.values.iter().map(text).collect()
+    }
+
     /// Reads a value from the command line or the environment, by type.
     ///
     /// # Errors
@@ -167,12 +202,7 @@ impl Param {
     }
 
     fn not_allowed(&self, text: &str) -> String {
-        let allowed: Vec<_> = self
-            .values
-            .iter()
-            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-            .collect();
-        format!("{text} is not one of {}", allowed.join(", "))
+        format!("{text} is not one of {}", self.allowed().join(", "))
     }
 }
 

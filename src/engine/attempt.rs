@@ -8,7 +8,7 @@ use super::{EngineError, Run};
 use crate::action::{Action, Connection, Context, Failure, FailureKind, Output};
 use crate::document::{Poll, Step};
 use crate::event::{Event, Outcome, StepRetried};
-use crate::expression::Budget;
+use crate::expression::{Budget, present, with_present};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -53,7 +53,12 @@ impl Run {
                     if let Held::Enough = held {
                         return Ok(look.into_ended(attempts));
                     }
-                    (context.progress)(&held.progress(&look));
+                    let until = poll.until.as_ref().filter(|_| matches!(held, Held::No));
+                    let now = until.and_then(|until| {
+                        let findings = || self.findings_so_far(scope);
+                        present(until, &look.output, &scope.bindings(until.references(), findings))
+                    });
+                    (context.progress)(&with_present(held.progress(&look), now));
                     let pause = held.pause(poll);
                     if Instant::now() + pause >= deadline {
                         return Ok(held.too_late(look, &shown(scope, step, action), attempts));
@@ -133,6 +138,7 @@ impl Run {
 
     pub(super) fn context(&self, scope: &Scope, path: &str, deadline: Instant) -> Context {
         let (recorder, place) = (self.recorder.clone(), path.to_owned());
+        recorder.limit(path, deadline.saturating_duration_since(Instant::now()));
         Context {
             cluster: self.permit.connection.as_ref().and_then(Connection::client),
             namespace: scope.namespace.clone(),

@@ -27,6 +27,9 @@ impl Run {
         if let Some(blank) = scope.blank(references) {
             return self.undone(scope, step, path, blank);
         }
+        if let Some(reason) = self.unguarded(step, path) {
+            return self.undone(scope, step, path, (Outcome::Unknown, reason));
+        }
         let begun = self.begin(scope, step, path)?;
         let end = match self.body(scope, step, path).await {
             Ok(end) => end,

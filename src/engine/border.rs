@@ -1,7 +1,7 @@
 //! Where the masker stands: before the recorder and before the prompt, and nowhere else. Nothing
 //! that the engine or a verb says reaches a person or a file on another way.
 
-use crate::action::{Approval, Prompt};
+use crate::action::{Approval, Consented, Go, Prompt, Question, Upcoming};
 use crate::event::{Border, MapText};
 use crate::secret::Masker;
 use serde_json::Value;
@@ -25,17 +25,30 @@ pub(super) struct MaskedPrompt {
 }
 
 impl Prompt for MaskedPrompt {
-    fn ask(&self, step: &str, question: &str, typed: Option<&str>) -> Option<bool> {
-        let typed = typed.map(|word| self.masker.clean(word));
-        self.prompt.ask(step, &self.masker.clean(question), typed.as_deref())
+    fn ask(&self, question: &Question) -> Option<bool> {
+        let Question { step, place, text, typed } = question.clone();
+        self.prompt.ask(&Question {
+            step,
+            place: place.map_text(&self.masker),
+            text: text.map_text(&self.masker),
+            typed: typed.map_text(&self.masker),
+        })
     }
 
-    fn approve(&self, approval: &Approval) -> Option<bool> {
-        let Approval { step, title, reach, diff, typed } = approval.clone();
+    fn before(&self, upcoming: &Upcoming) -> Option<Go> {
+        let Upcoming { path, title, verb, effect, place } = upcoming.clone();
+        let (title, place) = (title.map_text(&self.masker), place.map_text(&self.masker));
+        self.prompt.before(&Upcoming { path, title, verb, effect, place })
+    }
+
+    fn approve(&self, approval: &Approval) -> Option<Consented> {
+        let Approval { step, title, reach, place, why, diff, typed } = approval.clone();
         self.prompt.approve(&Approval {
             step,
             title: title.map_text(&self.masker),
             reach: reach.map_text(&self.masker),
+            place: place.map_text(&self.masker),
+            why: why.map_text(&self.masker),
             diff: diff.map_text(&self.masker),
             typed: typed.map_text(&self.masker),
         })
@@ -59,7 +72,7 @@ mod tests {
     }
 
     /// By these records find each other; they are written by the runbook and by the program.
-    const NAMES: [&str; 24] = [
+    const NAMES: [&str; 26] = [
         "/action",
         "/changed",
         "/changes",
@@ -71,6 +84,8 @@ mod tests {
         "/id",
         "/kept",
         "/not_fixed/step",
+        "/part/only",
+        "/part/start_at",
         "/path",
         "/plan",
         "/run",
@@ -167,17 +182,17 @@ mod tests {
     struct Listens(Mutex<Vec<String>>);
 
     impl Prompt for Listens {
-        fn ask(&self, _: &str, question: &str, typed: Option<&str>) -> Option<bool> {
-            let heard = [question, typed.unwrap_or_default()].map(str::to_owned);
-            self.0.lock().unwrap().extend(heard);
+        fn ask(&self, question: &Question) -> Option<bool> {
+            let Question { step: _, place, text, typed } = question.clone();
+            self.0.lock().unwrap().extend([place, text].into_iter().chain(typed));
             Some(true)
         }
 
-        fn approve(&self, approval: &Approval) -> Option<bool> {
-            let Approval { step: _, title, reach, diff, typed } = approval.clone();
+        fn approve(&self, approval: &Approval) -> Option<Consented> {
+            let Approval { step: _, title, reach, place, why, diff, typed } = approval.clone();
             let mut heard = self.0.lock().unwrap();
-            heard.extend([title, reach].into_iter().chain(diff).chain(typed));
-            Some(true)
+            heard.extend([title, reach, place].into_iter().chain(why).chain(diff).chain(typed));
+            Some(Consented::Yes)
         }
     }
 
@@ -186,15 +201,22 @@ mod tests {
         let listens = Arc::new(Listens::default());
         let prompt = MaskedPrompt { prompt: listens.clone(), masker: knowing() };
         let said = "Is it hunter2-hunter2\u{1b}[2J?";
-        prompt.ask("step", said, Some(said));
+        prompt.ask(&Question {
+            step: "step".to_owned(),
+            place: said.to_owned(),
+            text: said.to_owned(),
+            typed: Some(said.to_owned()),
+        });
         prompt.approve(&Approval {
             step: "step".to_owned(),
             title: said.to_owned(),
             reach: said.to_owned(),
+            place: said.to_owned(),
+            why: vec![said.to_owned()],
             diff: vec![said.to_owned()],
             typed: Some(said.to_owned()),
         });
         let heard = listens.0.lock().unwrap();
-        assert_eq!(*heard, vec!["Is it [secret db/password]?"; 6]);
+        assert_eq!(*heard, vec!["Is it [secret db/password]?"; 9]);
     }
 }

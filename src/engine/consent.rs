@@ -1,10 +1,11 @@
 //! Whether a person allows the changes of a step, or answers its question. What was said holds for
 //! just what was asked.
 
+use super::asked::{cluster, place, reach, why};
 use super::ended::{End, Ended, Waits};
 use super::scope::Scope;
 use super::{EngineError, Run};
-use crate::action::{Approval, Output, Prompt};
+use crate::action::{Approval, Consented, Output, Question};
 use crate::blocking::asking;
 use crate::compare::difference;
 use crate::construct::{Approve, Confirm};
@@ -13,8 +14,7 @@ use crate::event::{Event, Next, Outcome, PlannedChange, StepApproved, StepAsked,
 use crate::journal::Key;
 use jiff::Timestamp;
 use serde_json::json;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// How changes are allowed.
 #[derive(Clone, Debug)]
@@ -55,14 +55,18 @@ impl Run {
             return Ok(Answer::Yes);
         }
         let typed = word(step, changes);
-        if self.consent.yes && typed.is_none() {
-            self.approve(path, "--yes", digest)?;
+        let by_all = self.allows_all.load(Ordering::Relaxed);
+        if (self.consent.yes || by_all) && typed.is_none() {
+            let how = if self.consent.yes { "--yes" } else { "prompt, yes to all" };
+            self.approve(path, how, digest)?;
             return Ok(Answer::Yes);
         }
         let approval = Approval {
             step: path.to_owned(),
             title: format!("{path}  {title}"),
             reach: reach(changes),
+            place: cluster(&self.permit.target),
+            why: why(step, changes),
             diff: difference(changes),
             typed: typed.clone(),
         };
@@ -70,11 +74,14 @@ impl Run {
         let rehearsed = self.recorder.clock().is_simulated();
         let answer = asking(rehearsed, move || prompt.approve(&approval)).await;
         match answer {
-            Some(true) => {
+            Some(consented @ (Consented::Yes | Consented::All)) => {
+                if consented == Consented::All {
+                    self.allows_all.store(true, Ordering::Relaxed);
+                }
                 self.approve(path, "prompt", digest)?;
                 Ok(Answer::Yes)
             }
-            Some(false) => Ok(Answer::No),
+            Some(Consented::No) => Ok(Answer::No),
             None => {
                 let command = self.approve_command(path, typed.as_deref());
                 Ok(Answer::Nobody(Waits {
@@ -111,9 +118,8 @@ impl Run {
                 None => std::future::pending().await,
             }
         };
-        let rehearsed = self.recorder.clock().is_simulated();
         let answer = tokio::select! {
-            answer = ask(&self.prompt, path, confirm, rehearsed) => answer,
+            answer = self.ask(path, &confirm.question, confirm.typed.clone()) => answer,
             () = over => None,
         };
         match answer {
@@ -208,6 +214,15 @@ impl Run {
         Ok(End::Waits(Waits { what: "approval", command, due: None, before }))
     }
 
+    /// Asks a person. None: there is nobody to ask.
+    pub(super) async fn ask(&self, path: &str, text: &str, typed: Option<String>) -> Option<bool> {
+        let prompt = self.prompt.clone();
+        let place = place(&self.permit.target);
+        let question = Question { step: path.to_owned(), place, text: text.to_owned(), typed };
+        let rehearsed = self.recorder.clock().is_simulated();
+        asking(rehearsed, move || prompt.ask(&question)).await
+    }
+
     /// The command that allows the changes of a step, or answers its question.
     fn approve_command(&self, path: &str, typed: Option<&str>) -> Next {
         Next::Approve {
@@ -287,18 +302,6 @@ impl Run {
     }
 }
 
-/// Asks the operator. None: there is nobody to ask.
-async fn ask(
-    prompt: &Arc<dyn Prompt>,
-    path: &str,
-    confirm: &Confirm,
-    rehearsed: bool,
-) -> Option<bool> {
-    let (prompt, path) = (prompt.clone(), path.to_owned());
-    let Confirm { question, typed } = confirm.clone();
-    asking(rehearsed, move || prompt.ask(&path, &question, typed.as_deref())).await
-}
-
 /// The approval with its seal, which nobody can make who has just the journal.
 pub fn sealed(key: &Key, run: &str, approval: StepApproved) -> StepApproved {
     let seal = seal(key, run, &approval);
@@ -367,39 +370,10 @@ fn holds(
     }
 }
 
-/// The blast radius in words: `2 objects · 3 replicas · namespace petrosa-apps`.
-pub(super) fn reach(changes: &[PlannedChange]) -> String {
-    let objects: BTreeSet<_> = changes.iter().map(|change| &change.object).collect();
-    let namespaces: BTreeSet<_> = objects
-        .iter()
-        .map(|object| object.namespace.as_str())
-        .filter(|namespace| !namespace.is_empty())
-        .collect();
-    let replicas: u64 =
-        changes.iter().filter_map(|change| change.before["spec"]["replicas"].as_u64()).sum();
-    let mut parts = vec![if let [change] = changes {
-        change.object.short()
-    } else {
-        format!("{} objects", objects.len())
-    }];
-    if replicas > 0 {
-        parts.push(format!("{replicas} {}", if replicas == 1 { "replica" } else { "replicas" }));
-    }
-    match namespaces.len() {
-        0 => parts.push("cluster-wide".to_owned()),
-        1 => parts
-            .push(format!("namespace {}", namespaces.iter().next().copied().unwrap_or_default())),
-        count => parts.push(format!("{count} namespaces")),
-    }
-    parts.join(" · ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::ObjectReference;
     use crate::journal::Durability;
-    use serde_json::Value;
 
     #[test]
     fn an_approval_holds_for_one_plan_one_change_and_some_time_and_only_as_it_was_given() {
@@ -453,29 +427,5 @@ mod tests {
         }
         assert_eq!(holds(&key, "another run", &whole, ("p", "c"), now), Known::Unsealed);
         assert_eq!(holds(&other, "run", &whole, ("p", "c"), now), Known::Unsealed);
-    }
-
-    #[test]
-    fn the_reach_is_told_in_objects_replicas_and_namespaces() {
-        let change = |name: &str, namespace: &str, replicas: u64| PlannedChange {
-            object: ObjectReference {
-                api_version: "apps/v1".into(),
-                kind: "Deployment".into(),
-                namespace: namespace.into(),
-                name: name.into(),
-            },
-            verb: "patch".into(),
-            summary: String::new(),
-            before: json!({"spec": {"replicas": replicas}}),
-            after: Value::Null,
-            request: Value::Null,
-            masked: false,
-        };
-        assert_eq!(reach(&[change("a", "n", 3)]), "deployment/a · 3 replicas · namespace n");
-        assert_eq!(
-            reach(&[change("a", "n", 1), change("b", "m", 0)]),
-            "2 objects · 1 replica · 2 namespaces"
-        );
-        assert_eq!(reach(&[change("node", "", 0)]), "deployment/node · cluster-wide");
     }
 }

@@ -213,10 +213,7 @@ impl Run {
             lost.planned.summary,
             lost.planned.object.short()
         );
-        let (prompt, step) = (self.prompt.clone(), lost.path.to_owned());
-        let rehearsed = self.recorder.clock().is_simulated();
-        let ask = move || prompt.ask(&step, &question, None);
-        let Some(made) = crate::blocking::asking(rehearsed, ask).await else {
+        let Some(made) = self.ask(lost.path, &question, None).await else {
             return self.doubtful(lost, reason, context);
         };
         self.recorder.record(Event::StepMarked(StepMarked {

@@ -3,6 +3,7 @@
 //! Decisions are made on values (`judge`, `finding`, `resume`); the rest moves data: intent into
 //! the journal, action, outcome into the journal, reporters told.
 
+mod asked;
 mod attempt;
 mod body;
 mod border;
@@ -21,6 +22,7 @@ mod group;
 mod judge;
 mod lock;
 mod opaque;
+mod part;
 mod permit;
 mod preflight;
 mod recorder;
@@ -45,7 +47,7 @@ use crate::action::{Connection, Outside, Programs, Prompt, Records};
 use crate::api;
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
-    AnsweredAlert, Effect, Event, JOURNAL_SCHEMA, Mark, Mode, Next, Outcome, ProgramStarted,
+    AnsweredAlert, Effect, Event, JOURNAL_SCHEMA, Mark, Mode, Next, Outcome, Part, ProgramStarted,
     RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepKind,
     StepMark, StepStarted, Target, Verdict, short_id,
 };
@@ -54,12 +56,14 @@ use crate::secret::Masker;
 use crate::state::RunState;
 use border::MaskedPrompt;
 use ended::Halt;
+use part::Selection;
 use permit::Permit;
 use preflight::Stopped;
 use save::RunShelf;
 use scope::Scope;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -78,6 +82,8 @@ pub struct Engine {
     pub undoes: Option<String>,
     /// The alert that it answers, if it does.
     pub alert: Option<AnsweredAlert>,
+    /// The part of the runbook that it does.
+    pub part: Part,
     /// Whether a dry run believes a runbook that something only reads.
     pub trust_reads: bool,
     /// How changes are allowed.
@@ -132,6 +138,9 @@ pub(crate) struct Run {
     left_out: Mutex<Option<String>>,
     halt: Halt,
     permit: Permit,
+    selection: Selection,
+    /// A person said yes to all further changes that want no typed word.
+    allows_all: AtomicBool,
     begun: clock::Begun,
 }
 
@@ -147,11 +156,13 @@ impl Engine {
             Some(Ok(cluster)) => cluster.port().place().namespace,
             _ => self.programs.namespace().unwrap_or("default").to_owned(),
         };
-        let planned = actions(&self.plan, &place);
+        let selection = Selection::new(&self.plan, self.part.clone());
+        let mut planned = actions(&self.plan, &place);
+        planned.retain(|action| selection.leaves_out(&action.path).is_none());
         let (connection, target, stopped) = self.identify(&planned).await;
-        self.header(run_id, &target)?;
+        self.header(run_id, &target, selection.part())?;
         let (locking, timeout) = (self.locking, self.timeout);
-        let run = self.start(run_id, connection, target, begun);
+        let run = self.start(run_id, connection, target, begun, selection);
         let scope = run.scope();
         let writes =
             planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
@@ -169,7 +180,7 @@ impl Engine {
     }
 
     /// The first record of this process.
-    fn header(&self, run_id: &str, target: &Target) -> Result<(), EngineError> {
+    fn header(&self, run_id: &str, target: &Target, part: Option<Part>) -> Result<(), EngineError> {
         if self.recorder.state(|state| state.header().is_some()) {
             return self.recorder.record(Event::RunResumed(RunResumed {
                 host: self.host.clone(),
@@ -193,6 +204,7 @@ impl Engine {
             mode: self.mode,
             undoes: self.undoes.clone(),
             alert: self.alert.clone().map(Box::new),
+            part,
             target: target.clone(),
             withheld: withheld.map(|(name, _)| name.clone()).collect(),
             params: recorded,
@@ -210,6 +222,7 @@ impl Engine {
         connection: Option<Connection>,
         target: Target,
         begun: clock::Begun,
+        selection: Selection,
     ) -> Arc<Run> {
         let masker = self.recorder.masker().clone();
         Arc::new(Run {
@@ -229,6 +242,8 @@ impl Engine {
             ),
             records: self.records,
             left_out: Mutex::new(None),
+            selection,
+            allows_all: AtomicBool::new(false),
             halt: Halt::default(),
             plan: self.plan,
             prompt: Arc::new(MaskedPrompt { prompt: self.prompt, masker: masker.clone() }),
@@ -401,6 +416,7 @@ impl Run {
             action: action.clone(),
             effect,
             digest: digest.clone(),
+            item: String::new(),
         }))?;
         self.recorder.record(Event::StepFinished(Box::new(StepFinished {
             id: path.clone(),
@@ -409,6 +425,7 @@ impl Run {
             action,
             effect,
             digest,
+            item: String::new(),
             outcome: Outcome::Error,
             severity: Severity::Critical,
             summary: String::new(),
@@ -474,8 +491,9 @@ impl Run {
         }
         let changed =
             self.mode != Mode::DryRun && self.recorder.state(RunState::has_lasting_changes);
-        if changed && verdict != Verdict::Passed {
-            commands.push(Next::Undo { run: run.to_owned() });
+        if changed && !matches!(verdict, Verdict::Passed | Verdict::Partial) {
+            let options = self.invocation.options.clone();
+            commands.push(Next::Undo { run: run.to_owned(), options });
         }
         let mut seen = std::collections::BTreeSet::new();
         commands.retain(|command| seen.insert(command.to_string()));

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The most bytes of all files that a run saves.
 const MOST_SAVED: u64 = 256 << 20;
@@ -23,6 +24,11 @@ pub trait Sink: Send {
 
     /// A step says what it waits for; not an event.
     fn progress(&mut self, path: &str, message: &str);
+
+    /// How long a step may take; not an event.
+    fn limit(&mut self, path: &str, limit: Duration) {
+        let _ = (path, limit);
+    }
 }
 
 /// Why a run cannot go on.
@@ -240,6 +246,14 @@ impl Recorder {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         for sink in &mut inner.sinks {
             sink.progress(path, &message);
+        }
+    }
+
+    /// Passes on how long a step may take.
+    pub fn limit(&self, path: &str, limit: Duration) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        for sink in &mut inner.sinks {
+            sink.limit(path, limit);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which steps of an earlier process are kept. Pure.
 
-use crate::event::{Effect, Event, Outcome, PlannedStep, Record, StepFinished};
+use super::part::ASKING;
+use crate::event::{Effect, Event, Outcome, PlannedStep, Reason, Record, StepFinished};
 use crate::state::RunState;
 use std::collections::BTreeMap;
 
@@ -31,7 +32,10 @@ pub fn kept(state: &RunState, planned: &[PlannedStep], records: Vec<Record>) -> 
     for finished in state.ended().filter(|step| !step.action.is_group()) {
         let settled = finished.outcome.is_judged()
             || (finished.outcome == Outcome::Skipped && finished.effect == Effect::Read);
-        if !settled {
+        // which part of the runbook is done is decided again, in the same way
+        let is_left_out = matches!(&finished.why, Some(Reason::LeftOut { option })
+            if option != ASKING);
+        if !settled || is_left_out {
             continue;
         }
         match digests.get(finished.path.as_str()) {

@@ -7,7 +7,7 @@ use crate::document::{Body, Step};
 use crate::event::{
     Effect, Event, Mode, Outcome, Reason, StepFinished, StepKind, StepMark, StepStarted, Truth,
 };
-use crate::expression::{Budget, Data, Decided, Expectation, Jq, Reference, decide};
+use crate::expression::{Budget, Data, Decided, Expectation, Jq, Reference, decide, show};
 use crate::journal;
 use crate::plan::{check_namespace, step_digest};
 use futures::FutureExt;
@@ -68,6 +68,9 @@ impl Run {
     ) -> BoxFuture<'a, Result<Outcome, EngineError>> {
         async move {
             let path = format!("{}{}", scope.prefix, step.id);
+            if let Some(outcome) = self.outside(scope, step, &path)? {
+                return Ok(outcome);
+            }
             let scope = &scope.with(&step.bound, || self.findings_so_far(scope));
             if let Some(when) = &step.when {
                 match self.decide(scope, when) {
@@ -184,6 +187,9 @@ impl Run {
                 Some(_) => Data::Dropped,
                 None => kept.output.clone().into(),
             };
+            if let Some(Reason::LeftOut { .. }) = kept.why {
+                self.note_left_out(scope, step);
+            }
             let inherited = scope.unread(read_by(step));
             scope.put(
                 &step.id,
@@ -202,6 +208,9 @@ impl Run {
                 0,
                 Ended::without_output(Outcome::Skipped, Reason::skipped(&mark)),
             );
+        }
+        if let Some(outcome) = self.asked_before(scope, step, path).await? {
+            return Ok(outcome);
         }
         match &step.body {
             Body::Group(group) => self.group(scope, step, group, path).await,
@@ -315,6 +324,7 @@ impl Run {
             action: kind_of(step, path),
             effect: step.effect(),
             digest: step_digest(&scope.runbook, step),
+            item: item(scope, path),
         }))?;
         scope.begun.cancel();
         Ok(self.elapsed())
@@ -378,6 +388,7 @@ impl Run {
             action: kind_of(step, path),
             effect,
             digest: step_digest(&scope.runbook, step),
+            item: item(scope, path),
             outcome,
             severity: scope.severity.min(step.severity),
             summary: ended.summary,
@@ -439,6 +450,22 @@ fn kind_of(step: &Step, path: &str) -> StepKind {
 /// Whether this is a loop as a whole, and not one of its rounds.
 fn is_loop(step: &Step, path: &str) -> bool {
     step.for_each.is_some() && !path.ends_with(']')
+}
+
+/// What a round of a loop is about, in short: a text as it is, an object by its name.
+fn item(scope: &Scope, path: &str) -> String {
+    const MOST: usize = 40;
+    let Some(item) = scope.item.as_deref().filter(|_| path.ends_with(']')) else {
+        return String::new();
+    };
+    let named = item["name"].as_str().or_else(|| item["metadata"]["name"].as_str());
+    let text = item.as_str().or(named).map_or_else(|| show(item), str::to_owned);
+    let text = one_line(&text);
+    if text.chars().count() <= MOST {
+        text
+    } else {
+        format!("{}...", text.chars().take(MOST - 3).collect::<String>())
+    }
 }
 
 /// A program in one line, for a reason.

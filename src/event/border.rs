@@ -98,7 +98,7 @@ impl MapText for Next {
                 options: options.map_text(border),
             },
             Self::Status { run } => Self::Status { run },
-            Self::Undo { run } => Self::Undo { run },
+            Self::Undo { run, options } => Self::Undo { run, options: options.map_text(border) },
         }
     }
 }
@@ -114,6 +114,7 @@ impl MapText for Reason {
             Self::SkippedBy { by, text } => {
                 Self::SkippedBy { by: by.map_text(border), text: text.map_text(border) }
             }
+            Self::LeftOut { option } => Self::LeftOut { option },
             Self::Guard { guard, text, instead } => Self::Guard {
                 guard,
                 text: text.map_text(border),
@@ -160,14 +161,14 @@ texts! {
     PlannedStep { title; path, action, effect, digest }
     RunStarted {
         params, runbook, title, hiding, alert, target, steps, version, host, arguments;
-        schema, run, digest, mode, undoes, withheld
+        schema, run, digest, mode, undoes, part, withheld
     }
     RunResumed { host, target; digest, kept, changed }
-    StepStarted { title; path, id, action, effect, digest }
+    StepStarted { title, item; path, id, action, effect, digest }
     StepRetried { reason; path, attempt, delay_ms }
     ProgramStarted { program, host; path, group }
     StepFinished {
-        output, expectations, title, summary, reason, why, saved;
+        output, expectations, title, item, summary, reason, why, saved;
         path, id, action, effect, digest, outcome, severity, attempts, duration_ms, stored
     }
     Saved { file; bytes, sha256, left_out }

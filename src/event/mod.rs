@@ -11,6 +11,7 @@ mod judgement;
 mod kind;
 mod next;
 mod outcome;
+mod part;
 mod path;
 mod reason;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use judgement::{JudgedItem, Judgement, Truth};
 pub use kind::StepKind;
 pub use next::{Mark, Next, shell_word, short_id, typed_value};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
+pub use part::{Part, is_within};
 pub use reason::Reason;
 pub use saved::Saved;
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
@@ -215,6 +217,9 @@ pub struct RunStarted {
     /// The alert that it answers; none if it was started otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Box<AnsweredAlert>>,
+    /// The part of the runbook that it does; none if it does all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// Where it acts.
     pub target: Target,
     /// Resolved parameters; what is secret in them is masked.
@@ -263,6 +268,10 @@ pub struct StepStarted {
     pub effect: Effect,
     /// Digest of the step as written.
     pub digest: String,
+    /// The item of a round of a loop, in short; empty where it is no round, and in records of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub item: String,
 }
 
 /// An attempt failed and is repeated.
@@ -319,6 +328,10 @@ pub struct StepFinished {
     pub effect: Effect,
     /// Digest of the step as written.
     pub digest: String,
+    /// The item of a round of a loop, in short; empty where it is no round, and in records of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub item: String,
     /// How it ended.
     pub outcome: Outcome,
     /// Whether a failure counts.
@@ -372,6 +385,7 @@ impl StepFinished {
             action: self.action.clone(),
             effect: self.effect,
             digest: self.digest.clone(),
+            item: self.item.clone(),
             outcome: self.outcome,
             severity: self.severity,
             summary: self.summary.clone(),

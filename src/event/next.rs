@@ -51,6 +51,9 @@ pub enum Next {
     Undo {
         /// End of the run's id.
         run: String,
+        /// See above; empty in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        options: Vec<String>,
     },
 }
 
@@ -101,7 +104,10 @@ impl fmt::Display for Next {
                 options
             }
             Self::Status { run } => return write!(f, "runbook status {run}"),
-            Self::Undo { run } => return write!(f, "runbook undo {run}"),
+            Self::Undo { run, options } => {
+                write!(f, "runbook undo {run}")?;
+                options
+            }
         };
         options.iter().try_for_each(|option| write!(f, " {option}"))
     }
@@ -203,7 +209,10 @@ mod tests {
                 "runbook approve LEADER42 --step 'fix/scale it' --typed 'x y' --sandbox=healthy",
             ),
             (Next::Status { run: run() }, "runbook status LEADER42"),
-            (Next::Undo { run: run() }, "runbook undo LEADER42"),
+            (
+                Next::Undo { run: run(), options: options() },
+                "runbook undo LEADER42 --sandbox=healthy",
+            ),
         ] {
             assert_eq!(next.to_string(), line);
         }

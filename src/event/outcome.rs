@@ -140,6 +140,8 @@ pub enum Verdict {
     TimedOut,
     /// Of a dry run: nothing is false, and what it did not do stays unknown.
     Previewed,
+    /// What was done of the runbook passed, and a person left steps out.
+    Partial,
 }
 
 impl Verdict {
@@ -155,6 +157,7 @@ impl Verdict {
             Self::Cancelled => "cancelled",
             Self::TimedOut => "timed out",
             Self::Previewed => "previewed",
+            Self::Partial => "partly run, passed",
         }
     }
 }

@@ -25,6 +25,11 @@ pub enum Reason {
         /// What that person said of it.
         text: String,
     },
+    /// The run does a part of its runbook, and the step is not in it.
+    LeftOut {
+        /// The option that says so, such as `--only`.
+        option: String,
+    },
     /// A guard refused its changes and was not overridden.
     Guard {
         /// Id of the guard.
@@ -74,6 +79,11 @@ impl Reason {
         Self::SkippedBy { by: mark.by.clone(), text: mark.reason.clone() }
     }
 
+    /// An option left the step out.
+    pub fn left_out(option: &str) -> Self {
+        Self::LeftOut { option: option.to_owned() }
+    }
+
     /// What the step `id` could not read, as whoever reads that step sees it: of a chain of steps
     /// the first is named.
     #[must_use]
@@ -100,6 +110,7 @@ impl Reason {
             Self::DependsOn { cause: None, .. }
             | Self::OnlyWhen { .. }
             | Self::SkippedBy { .. }
+            | Self::LeftOut { .. }
             | Self::NotPassed { .. } => self.clone(),
         }
     }
@@ -129,6 +140,7 @@ impl fmt::Display for Reason {
             Self::Says { text } => f.write_str(text),
             Self::OnlyWhen { condition } => write!(f, "only when {condition}"),
             Self::SkippedBy { by, text } => write!(f, "skipped by {by}: {text}"),
+            Self::LeftOut { option } => write!(f, "left out by {option}"),
             Self::Guard { guard, text, instead } => {
                 write!(f, "{text}; {instead}, or override the guard: --override {guard}")
             }
@@ -202,6 +214,7 @@ mod tests {
                 json!({"is": "depends_on", "step": "a", "outcome": "skipped",
                     "cause": {"is": "not_passed", "step": "a"}}),
             ),
+            (Reason::left_out("--only"), json!({"is": "left_out", "option": "--only"})),
             (unread, json!({"is": "unread", "step": "a", "text": "b"})),
         ] {
             assert_eq!(serde_json::to_value(&reason).unwrap(), record);

@@ -4,10 +4,10 @@ use crate::event::{
     Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, ChangeDoubted, ChangeFinished,
     ChangeNoted, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind,
     FailedProof, FindingConcluded, FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange,
-    LockEvent, Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
-    ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
-    Saved, Severity, Standing, StepApproved, StepAsked, StepDue, StepFinished, StepMark,
-    StepMarked, StepRetried, StepStarted, Stored, Target, Threshold, Truth, Verdict,
+    LockEvent, Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, Part, PlannedChange,
+    PlannedStep, ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed,
+    RunStarted, Saved, Severity, Standing, StepApproved, StepAsked, StepDue, StepFinished,
+    StepMark, StepMarked, StepRetried, StepStarted, Stored, Target, Threshold, Truth, Verdict,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
@@ -32,6 +32,7 @@ impl Story {
             mode,
             undoes: None,
             alert: None,
+            part: None,
             target: Target {
                 context: Some("prod-eu".into()),
                 namespace: Some("petrosa-apps".into()),
@@ -186,6 +187,7 @@ pub(crate) fn started(path: &str, title: &str, action: &str) -> StepStarted {
         action: action.into(),
         effect: Effect::Read,
         digest: "sha256:01".into(),
+        item: String::new(),
     }
 }
 
@@ -198,6 +200,7 @@ pub(crate) fn finished(path: &str, title: &str, outcome: Outcome, summary: &str)
         action: "get".into(),
         effect: Effect::Read,
         digest: "sha256:01".into(),
+        item: String::new(),
         outcome,
         severity: Severity::Critical,
         summary: summary.into(),
@@ -392,6 +395,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         reason: text(),
         why: Some(why),
         expectations: vec![judgement],
+        item: text(),
         output: json!({"x": "x"}),
         stored: Some(Stored { path: "x".into(), bytes: 1, sha256: text(), done: true }),
         saved: vec![Saved { file: text(), bytes: 1, sha256: text(), left_out: 1 }],
@@ -412,6 +416,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                 mode: Mode::Run,
                 undoes: Some(text()),
                 alert: Some(Box::new(answered())),
+                part: Some(Part { only: vec![text()], start_at: Some(text()), asks: true }),
                 target: target(),
                 params: fields(),
                 withheld: vec![text()],
@@ -433,7 +438,9 @@ pub(crate) fn every_event() -> Vec<Event> {
                 kept: vec![text()],
                 changed: vec![text()],
             }),
-            EventKind::StepStarted => Event::StepStarted(started("x", "x", "x")),
+            EventKind::StepStarted => {
+                Event::StepStarted(StepStarted { item: text(), ..started("x", "x", "x") })
+            }
             EventKind::StepRetried => Event::StepRetried(StepRetried {
                 path: text(),
                 attempt: 1,
@@ -557,7 +564,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                         options: vec![text()],
                     },
                     Next::Status { run: text() },
-                    Next::Undo { run: text() },
+                    Next::Undo { run: text(), options: vec![text()] },
                 ],
                 waiting: by_path(),
                 due: BTreeMap::from([(text(), Timestamp::UNIX_EPOCH)]),

@@ -1,7 +1,7 @@
 //! The summary document of a run: what `--output json` prints.
 
 use super::{
-    AnsweredAlert, Effect, FindingConcluded, Judgement, Mode, NotRuledOut, Outcome, Saved,
+    AnsweredAlert, Effect, FindingConcluded, Judgement, Mode, NotRuledOut, Outcome, Part, Saved,
     Severity, StepKind, Target, Verdict,
 };
 use jiff::Timestamp;
@@ -36,6 +36,9 @@ pub struct Summary {
     /// The alert that it answers; none if it was started otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Box<AnsweredAlert>>,
+    /// The part of the runbook that it does; absent if it does all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// Where it acted.
     pub target: Target,
     /// Resolved parameters, masked.

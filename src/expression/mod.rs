@@ -15,6 +15,7 @@ mod matches;
 mod memory;
 mod need;
 mod prelude;
+mod present;
 mod rewrite;
 mod sharing;
 mod strict;
@@ -30,6 +31,7 @@ pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use evidence::core as core_of;
 pub use expectation::{Expect, Expectation, compile_expectation};
 pub use jq::{Asks, Connective, Jq, Reference, compile};
+pub use present::{present, with_present};
 pub use template::{Template, template};
 pub use value::{capped, show, unread};
 

@@ -291,7 +291,8 @@ fn known(summary: &Summary, id: &str) -> Known {
                 | Verdict::Failed
                 | Verdict::Error
                 | Verdict::Unknown
-                | Verdict::Previewed,
+                | Verdict::Previewed
+                | Verdict::Partial,
             ),
         ) => Known::NotFound,
         (

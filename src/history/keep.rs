@@ -131,7 +131,8 @@ pub fn needs(
             | Verdict::Failed
             | Verdict::Error
             | Verdict::Unknown
-            | Verdict::Previewed,
+            | Verdict::Previewed
+            | Verdict::Partial,
         ) => {}
     }
     if let Some(one) = of_this().find(|one| one.standing != Standing::Ended(Verdict::Passed)) {

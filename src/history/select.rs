@@ -30,6 +30,7 @@ impl Standing {
             Self::Ended(Verdict::Cancelled) => "cancelled",
             Self::Ended(Verdict::TimedOut) => "timed_out",
             Self::Ended(Verdict::Previewed) => "previewed",
+            Self::Ended(Verdict::Partial) => "partial",
             Self::Running => "running",
             Self::Crashed => "crashed",
             Self::Unreadable => "unreadable",

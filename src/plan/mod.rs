@@ -58,10 +58,7 @@ impl Plan {
         namespace: Option<&str>,
     ) -> Result<Self, Vec<ParamError>> {
         let Some(runbook) = loaded.get(name).cloned() else {
-            return Err(vec![ParamError {
-                name: String::new(),
-                message: format!("runbook {name} is not loaded"),
-            }]);
+            return Err(vec![ParamError::new("", format!("runbook {name} is not loaded"))]);
         };
         let says = Says { params: &runbook.params, namespace: runbook.namespace.as_ref() };
         let (params, settled) = says.settle(given, namespace)?;

@@ -80,7 +80,7 @@ impl Says<'_> {
         }
         let params = resolve(self.params, &given)?;
         let Some(written) = self.namespace else { return Ok((params, wanted.map(str::to_owned))) };
-        let wrong = |message: String| vec![ParamError { name: String::new(), message }];
+        let wrong = |message: String| vec![ParamError::new("", message)];
         if self.is_left_open(written, &params) {
             return Ok((params, wanted.map(str::to_owned)));
         }
@@ -219,7 +219,7 @@ pub fn called(
                     "-n {to} does not apply to it: it runs in {own}; pass a namespace{hand}, or \
                         run it separately"
                 );
-                Err(vec![ParamError { name: String::new(), message }])
+                Err(vec![ParamError::new("", message)])
             }
             _ => Ok(alone),
         },

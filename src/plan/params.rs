@@ -18,7 +18,7 @@ pub struct Given {
 }
 
 /// What is wrong with a parameter.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{}{message}", if name.is_empty() { String::new() } else { format!("parameter \
     `{name}` ") })]
 pub struct ParamError {
@@ -26,6 +26,23 @@ pub struct ParamError {
     pub name: String,
     /// What is wrong, to be read after the name.
     pub message: String,
+    /// Its declaration, where nothing else is wrong than that it was not given.
+    pub missing: Option<Box<Param>>,
+}
+
+impl ParamError {
+    /// A value that is wrong, or without a name what is wrong with all of them.
+    pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { name: name.into(), message: message.into(), missing: None }
+    }
+
+    /// A value that was not given.
+    fn missing(name: &str, param: &Param) -> Self {
+        let purpose = param.purpose();
+        let purpose = if purpose.is_empty() { purpose } else { format!(": {purpose}") };
+        let message = format!("is missing ({}){purpose}", param.wanted());
+        Self { missing: Some(Box::new(param.clone())), ..Self::new(name, message) }
+    }
 }
 
 /// Resolves parameters in the order of declaration; what is given later wins.
@@ -46,7 +63,7 @@ pub fn resolve(
                 declared.keys().cloned().collect::<Vec<_>>().join(", ")
             ),
         };
-        errors.push(ParamError { name: given.name.clone(), message });
+        errors.push(ParamError::new(&given.name, message));
     }
     let mut resolved = Map::new();
     for (name, param) in declared {
@@ -57,7 +74,8 @@ pub fn resolve(
                 Some(default) => Ok(default.clone()),
                 None if param.optional => Ok(Value::Null),
                 None => {
-                    Err(format!("is missing: --set {name}={}", param.kind.as_str().to_uppercase()))
+                    errors.push(ParamError::missing(name, param));
+                    continue;
                 }
             },
         };
@@ -69,10 +87,8 @@ pub fn resolve(
                     .rfind(|given| given.name == *name)
                     .map(|given| &given.value)
                     .filter(|_| param.secret);
-                errors.push(ParamError {
-                    name: name.clone(),
-                    message: value.map_or(message.clone(), |value| hidden(&message, value)),
-                });
+                let message = value.map_or(message.clone(), |value| hidden(&message, value));
+                errors.push(ParamError::new(name, message));
             }
         }
     }
@@ -160,7 +176,7 @@ mod tests {
         );
         assert_eq!(
             resolve(&declared(), &[]).unwrap_err()[0].message,
-            "is missing: --set replicas=INT"
+            "is missing (whole number from 0 to 5)"
         );
     }
 }

@@ -281,9 +281,9 @@ impl PlanWalk<'_> {
             let alone = super::called(&says, &certain, None);
             // it is the namespace of the command line that does not fit
             if alone.is_ok() {
-                let told = |error: ParamError| ParamError {
-                    message: format!("step {path}, which calls {}: {error}", called.name),
-                    name: String::new(),
+                let told = |error: ParamError| {
+                    let step = format!("step {path}, which calls {}: {error}", called.name);
+                    ParamError::new("", step)
                 };
                 self.unreached.extend(errors.into_iter().map(told));
             }

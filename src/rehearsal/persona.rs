@@ -1,6 +1,6 @@
 //! Who answers in a case.
 
-use crate::action::{Approval, Prompt};
+use crate::action::{Approval, Consented, Prompt, Question};
 use crate::document::{Answer, Approve, Case};
 use indexmap::IndexMap;
 
@@ -17,19 +17,20 @@ impl Persona {
 }
 
 impl Prompt for Persona {
-    fn ask(&self, step: &str, _: &str, typed: Option<&str>) -> Option<bool> {
-        Some(match self.answers.get(step)? {
+    fn ask(&self, question: &Question) -> Option<bool> {
+        let typed = question.typed.as_ref();
+        Some(match self.answers.get(&question.step)? {
             Answer::Plain(answer) => *answer && typed.is_none(),
             Answer::Word(word) => typed.is_none_or(|typed| typed == word),
         })
     }
 
-    fn approve(&self, approval: &Approval) -> Option<bool> {
+    fn approve(&self, approval: &Approval) -> Option<Consented> {
         let approved = match &self.approve {
             Approve::All(all) => *all,
             Approve::Steps(steps) => steps.contains(&approval.step),
         };
         // without an approval the run waits for one
-        approved.then_some(true)
+        approved.then_some(Consented::Yes)
     }
 }

@@ -337,9 +337,9 @@ impl<'a> Staging<'a> {
             runbook: self.runbook.to_owned(),
             params: self.params(),
             dry_run: self.case.dry_run,
-            alert: None,
             conduct: self.conduct().1,
             run: Some(id(number)),
+            ..Start::default()
         }
     }
 

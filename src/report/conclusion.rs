@@ -5,8 +5,8 @@ use super::text::{duration, file, one_line, wrap};
 use super::theme::{BAD, DIM, Detail, Line, Look, OutcomeMark, STRONG};
 use crate::event::short_id;
 use crate::event::{
-    Effect, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome, RunFinished, Saved,
-    Severity, StepFinished, Verdict,
+    Effect, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome, Reason, RunFinished,
+    Saved, Severity, StepFinished, Verdict,
 };
 use crate::state::RunState;
 use indexmap::IndexMap;
@@ -26,7 +26,10 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
     let quiet_dry = dry
         && end.is_some_and(|end| {
             // journals of earlier versions have `unknown` where nothing is false
-            matches!(end.verdict, Verdict::Passed | Verdict::Previewed | Verdict::Unknown)
+            matches!(
+                end.verdict,
+                Verdict::Passed | Verdict::Previewed | Verdict::Partial | Verdict::Unknown
+            )
         });
     if !quiet_dry {
         lines.extend(verdict(end, state, look));
@@ -48,7 +51,12 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
             .flat_map(|finding| cause(finding, look))
             .chain(commands(state, stopped && state.is_running() != Some(true)))
             .collect(),
-        rest(state, end.is_none_or(|end| end.verdict != Verdict::Passed) && !quiet_dry, look),
+        rest(
+            state,
+            end.is_none_or(|end| !matches!(end.verdict, Verdict::Passed | Verdict::Partial))
+                && !quiet_dry,
+            look,
+        ),
     ];
     for block in blocks.into_iter().filter(|block| !block.is_empty()) {
         lines.push(Line::empty());
@@ -80,6 +88,7 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
         Verdict::Cancelled => "Cancelled after",
         Verdict::TimedOut => "Reached the time limit of the run after",
         Verdict::Previewed => "Previewed in",
+        Verdict::Partial => "Partly run, passed in",
     };
     let took = match end.duration_ms {
         100..1000 => format!("0.{} s", end.duration_ms / 100),
@@ -96,6 +105,10 @@ fn counts(state: &RunState) -> Vec<String> {
     };
     let warnings = counted(|step| step.severity < Severity::Critical);
     let decisive = counted(|step| step.severity == Severity::Critical);
+    let left_out_alone = state
+        .ended()
+        .filter(|step| !step.action.is_group() && matches!(step.why, Some(Reason::LeftOut { .. })))
+        .count();
     let all = [
         (counts.passed as usize, "passed"),
         (decisive, "failed"),
@@ -103,7 +116,8 @@ fn counts(state: &RunState) -> Vec<String> {
         (warnings, if warnings == 1 { "warning" } else { "warnings" }),
         (counts.error as usize, "undetermined"),
         (counts.unknown as usize, "unknown"),
-        (counts.skipped as usize, "skipped"),
+        ((counts.skipped as usize).saturating_sub(left_out_alone), "skipped"),
+        (state.left_out(), "left out"),
     ];
     let some: Vec<String> = all
         .into_iter()
@@ -228,9 +242,14 @@ fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
             commands.push((Some(next.clone()), next.to_string()));
         }
     };
-    let resume = Next::Resume { run: run.clone(), mark: None, options: Vec::new() };
+    let options = state.place_options();
+    let resume = Next::Resume { run: run.clone(), mark: None, options: options.clone() };
     add(stopped, |next| matches!(next, Next::Resume { .. }), resume);
-    add(undoable, |next| matches!(next, Next::Undo { .. }), Next::Undo { run: run.clone() });
+    add(
+        undoable,
+        |next| matches!(next, Next::Undo { .. }),
+        Next::Undo { run: run.clone(), options },
+    );
     if state.is_running() == Some(true) {
         commands.push((None, format!("runbook log -f {}", short_id(&run))));
     }

@@ -3,6 +3,7 @@
 
 mod conclusion;
 mod details;
+mod heartbeat;
 mod html;
 mod json;
 mod jsonl;
@@ -25,6 +26,7 @@ mod text;
 mod theme;
 mod transcript;
 
+pub use heartbeat::Heartbeat;
 pub use html::html;
 pub use json::Json;
 pub use jsonl::JsonLines;

@@ -3,6 +3,7 @@
 use crate::event::Record;
 use crate::state::RunState;
 use std::io;
+use std::time::Duration;
 
 /// Shows or writes a run as it happens.
 pub trait Reporter: Send {
@@ -16,6 +17,11 @@ pub trait Reporter: Send {
     /// reporters ignore it.
     fn progress(&mut self, path: &str, message: &str) {
         let _ = (path, message);
+    }
+
+    /// How long the running step at `path` may take. Not part of the record either.
+    fn limit(&mut self, path: &str, limit: Duration) {
+        let _ = (path, limit);
     }
 
     /// The process's part of the run is over; also after a crash was found in a journal.
@@ -82,6 +88,12 @@ impl Reporter for FanOut {
     fn progress(&mut self, path: &str, message: &str) {
         for (_, reporter) in &mut self.reporters {
             reporter.progress(path, message);
+        }
+    }
+
+    fn limit(&mut self, path: &str, limit: Duration) {
+        for (_, reporter) in &mut self.reporters {
+            reporter.limit(path, limit);
         }
     }
 

@@ -36,6 +36,32 @@ pub(super) fn name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// A path with the items of loops in the place of their numbers, where they are known.
+pub(super) fn with_items<'a>(path: &str, item: impl Fn(&str) -> Option<&'a str>) -> String {
+    let mut shown = String::new();
+    let mut at = 0;
+    for (end, _) in path.match_indices(']') {
+        let known = item(&path[..=end]).filter(|item| !item.is_empty());
+        if let (Some(item), Some(open)) = (known, path[at..end].rfind('[')) {
+            shown.push_str(&path[at..=at + open]);
+            shown.push_str(item);
+            at = end;
+        }
+    }
+    shown.push_str(&path[at..]);
+    shown
+}
+
+/// What the round of a loop, or any other step, is called within its group.
+fn called(step: &StepFinished) -> String {
+    let name = name(&step.path);
+    match name.rsplit_once('[').filter(|_| !step.item.is_empty()) {
+        Some((base, _)) if step.title.contains(&step.item) => base.to_owned(),
+        Some((base, _)) => format!("{base}[{}]", one_line(&step.item)),
+        None => name.to_owned(),
+    }
+}
+
 /// The path of the group around a step; empty at the top.
 pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
@@ -46,9 +72,14 @@ pub(super) fn depth(path: &str) -> usize {
     path.matches('/').count()
 }
 
-/// The line above the steps of a group.
-pub(super) fn heading(path: &str, title: &str, columns: &Columns, look: &Look) -> Line {
-    let line = Line::new(columns.id + 2 * depth(path)).push(STRONG, path);
+/// The line above the steps of the group at `path`, which is shown like this.
+pub(super) fn heading(
+    (path, shown): (&str, &str),
+    title: &str,
+    columns: &Columns,
+    look: &Look,
+) -> Line {
+    let line = Line::new(columns.id + 2 * depth(path)).push(STRONG, shown);
     if title.is_empty() {
         return line;
     }
@@ -106,7 +137,7 @@ pub(super) fn step(step: &StepFinished, mode: Mode, columns: &Columns, look: &Lo
     let line = Line::new(2 + indent)
         .push(mark.style(), mark.symbol(look.charset))
         .pad_to(columns.id + indent)
-        .push(name_style, name(&step.path));
+        .push(name_style, called(step));
     let start = columns.title.max(line.width() + 2);
     let line = line.pad_to(start);
 
@@ -162,6 +193,26 @@ fn mark_note(mark: OutcomeMark) -> anstyle::Style {
 mod tests {
     use super::*;
     use crate::event::sample::finished;
+
+    #[test]
+    fn a_loop_is_told_by_its_items() {
+        let items = |path: &str| match path {
+            "a/loop[0]" => Some("shop"),
+            "a/loop[0]/in[1]" => Some("x[2]"),
+            _ => None,
+        };
+        assert_eq!(with_items("a/loop[0]", items), "a/loop[shop]");
+        assert_eq!(with_items("a/loop[0]/in[1]/look", items), "a/loop[shop]/in[x[2]]/look");
+        assert_eq!(with_items("a/loop[1]/look", items), "a/loop[1]/look");
+        let round = StepFinished {
+            item: "shop".to_owned(),
+            ..finished("a/loop[0]", "", Outcome::Passed, "")
+        };
+        assert_eq!(called(&round), "loop[shop]");
+        let titled = StepFinished { title: "Look at shop".to_owned(), ..round };
+        assert_eq!(called(&titled), "loop", "the title says which");
+        assert_eq!(called(&finished("a/loop[0]", "", Outcome::Passed, "")), "loop[0]");
+    }
 
     #[test]
     fn a_long_condition_is_cut_and_other_words_are_not() {

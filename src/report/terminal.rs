@@ -2,11 +2,12 @@
 
 use super::plain::write_lines;
 use super::reporter::Reporter;
-use super::text::{duration, one_line, width};
+use super::step_line::with_items;
+use super::text::{duration, one_line, whole, width};
 use super::theme::{Charset, Detail, Line, Look};
 use super::transcript::Transcript;
 use crate::event::{Effect, Event, Record, StepStarted};
-use crate::state::RunState;
+use crate::state::{RunState, StepState};
 use indexmap::IndexMap;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
@@ -30,13 +31,16 @@ const TOOK: usize = 13;
 struct RunningStep {
     name: String,
     message: String,
+    /// How long it may take.
+    limit: Option<Duration>,
     bar: Option<ProgressBar>,
 }
 
 impl RunningStep {
     /// The message as far as it leaves room for the time that the step takes.
     fn shown(&self, look: &Look) -> String {
-        look.truncate(&self.message, look.width.saturating_sub(6 + width(&self.name) + TOOK))
+        let around = 6 + width(&self.name) + TOOK + width(&of(self.limit));
+        look.truncate(&self.message, look.width.saturating_sub(around))
     }
 }
 
@@ -56,7 +60,7 @@ impl<W: Write + Send> Terminal<W> {
     }
 
     /// A group shows through its steps, and a question is its own line.
-    fn begin(&mut self, started: &StepStarted) {
+    fn begin(&mut self, started: &StepStarted, state: &RunState) {
         if started.action.is_group()
             || started.effect == Effect::Operator
             || self.transcript.look.detail == Detail::Quiet
@@ -64,10 +68,10 @@ impl<W: Write + Send> Terminal<W> {
             return;
         }
         let message = one_line(&started.title);
-        self.running.insert(
-            started.path.clone(),
-            RunningStep { name: started.path.clone(), message, bar: None },
-        );
+        let item = |path: &str| state.step(path).map(StepState::item);
+        let name = one_line(&with_items(&started.path, item));
+        self.running
+            .insert(started.path.clone(), RunningStep { name, message, limit: None, bar: None });
         self.fill();
     }
 
@@ -80,12 +84,11 @@ impl<W: Write + Send> Terminal<W> {
 
     /// Gives a line to each running step that has none, as far as there is room.
     fn fill(&mut self) {
-        let style = style(&self.transcript.look);
         for running in
             self.running.values_mut().take(RUNNING).filter(|running| running.bar.is_none())
         {
             let bar = ProgressBar::new_spinner()
-                .with_style(style.clone())
+                .with_style(style(&self.transcript.look, running.limit))
                 .with_prefix(running.name.clone())
                 .with_message(running.shown(&self.transcript.look));
             let bar = self.bars.add(bar);
@@ -106,7 +109,7 @@ impl<W: Write + Send> Terminal<W> {
 impl<W: Write + Send> Reporter for Terminal<W> {
     fn record(&mut self, record: &Record, state: &RunState) -> io::Result<()> {
         match &record.event {
-            Event::StepStarted(started) => self.begin(started),
+            Event::StepStarted(started) => self.begin(started, state),
             Event::StepFinished(finished) => self.end(&finished.path),
             Event::StepRetried(retried) => {
                 let (attempt, reason) = (retried.attempt, one_line(&retried.reason));
@@ -149,6 +152,16 @@ impl<W: Write + Send> Reporter for Terminal<W> {
         }
     }
 
+    fn limit(&mut self, path: &str, limit: Duration) {
+        if let Some(running) = self.running.get_mut(path) {
+            running.limit = Some(limit);
+            if let Some(bar) = &running.bar {
+                bar.set_style(style(&self.transcript.look, running.limit));
+                bar.set_message(running.shown(&self.transcript.look));
+            }
+        }
+    }
+
     fn finish(&mut self, state: &RunState) -> io::Result<()> {
         self.clear();
         let lines = self.transcript.finish(state);
@@ -156,9 +169,15 @@ impl<W: Write + Send> Reporter for Terminal<W> {
     }
 }
 
-/// `⠹ rollout  2 of 3 updated, waiting for zz81p: ContainerCreating · 12 s`
-fn style(look: &Look) -> ProgressStyle {
+/// ` of 5 m`, if it is known.
+fn of(limit: Option<Duration>) -> String {
+    limit.map(|limit| format!(" of {}", whole(limit))).unwrap_or_default()
+}
+
+/// `⠹ rollout  2 of 3 updated, waiting for zz81p: ContainerCreating · 12 s of 5 m`
+fn style(look: &Look, limit: Option<Duration>) -> ProgressStyle {
     let separator = look.separator();
+    let limit = of(limit);
     let ticks = match look.charset {
         Charset::Unicode => "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ",
         Charset::Ascii => "|/-\\ ",
@@ -167,10 +186,10 @@ fn style(look: &Look) -> ProgressStyle {
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
         .tick_chars(ticks)
         .with_key("took", move |state: &ProgressState, out: &mut dyn fmt::Write| {
-            let elapsed = state.elapsed().as_secs();
-            if elapsed > 0 {
+            let elapsed = state.elapsed();
+            if elapsed.as_secs() > 0 {
                 // A display that cannot be drawn on is not worth an error.
-                let _ = write!(out, "{separator}{}", duration(elapsed * 1000).replace(".0", ""));
+                let _ = write!(out, "{separator}{}{limit}", whole(elapsed));
             }
         })
 }

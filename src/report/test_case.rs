@@ -194,7 +194,7 @@ const NO_END: &str = "the process ended before the run did, or is still running"
 /// The run itself as a case, if it did not pass.
 fn whole(state: &RunState) -> Option<TestCase> {
     let (ending, kind, reason) = match state.end_of_run().map(|end| end.verdict) {
-        Some(Verdict::Passed | Verdict::Previewed) => return None,
+        Some(Verdict::Passed | Verdict::Previewed | Verdict::Partial) => return None,
         Some(Verdict::Failed) => {
             let causes: Vec<String> = state
                 .findings()

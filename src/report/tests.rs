@@ -286,6 +286,18 @@ fn the_full_record() {
 }
 
 #[test]
+fn a_group_has_its_heading_once_however_deep_its_steps_are() {
+    let mut story = Story::new(Mode::Run, &[]);
+    for path in ["g/a", "g/h/b", "g/h/c", "g/d"] {
+        story.done(finished(path, "", Outcome::Passed, ""));
+    }
+    let text = plain(&story, look(80));
+    let headings: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| line.starts_with('g')).collect();
+    assert_eq!(headings, ["g", "g/h"], "{text}");
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     for columns in [60, 80, 120] {
         for story in [diagnosis(), dry_run(), paused(), groups(), wrong(), warning(), crashed()] {

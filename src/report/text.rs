@@ -5,6 +5,18 @@ use crate::event::Saved;
 use serde_json::{Map, Value};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+/// A length of time in whole seconds, without the parts that are nothing: `12 s`, `5 m`, `1 h 30 m`.
+pub(super) fn whole(time: std::time::Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_millis() >= 500);
+    let parts = [(seconds / 3600, "h"), (seconds % 3600 / 60, "m"), (seconds % 60, "s")];
+    let some: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}"))
+        .collect();
+    if some.is_empty() { "0 s".to_owned() } else { some.join(" ") }
+}
+
 /// A duration for a person: `42 ms`, `1.3 s`, `2 m 05 s`, `1 h 02 m`. The argument is in
 /// milliseconds.
 pub fn duration(ms: u64) -> String {

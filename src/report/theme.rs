@@ -113,7 +113,7 @@ impl OutcomeMark {
         match verdict {
             Verdict::Passed => Self::Good,
             Verdict::Failed => Self::Bad,
-            Verdict::Error | Verdict::Unknown | Verdict::Previewed => Self::Open,
+            Verdict::Error | Verdict::Unknown | Verdict::Previewed | Verdict::Partial => Self::Open,
             Verdict::Paused | Verdict::InDoubt => Self::Attention,
             Verdict::Cancelled | Verdict::TimedOut => Self::NotDone,
         }

@@ -8,10 +8,10 @@ use super::text::{duration, one_line, width, wrap};
 use super::theme::{DIM, Detail, Line, Look, STRONG, WARN};
 use crate::event::short_id;
 use crate::event::{
-    Event, LockChange, LockEvent, Mode, Outcome, Record, RunInterrupted, RunResumed, StepFinished,
-    StepRetried,
+    Event, LockChange, LockEvent, Mode, Outcome, Part, Reason, Record, RunInterrupted, RunResumed,
+    StepFinished, StepRetried, is_within,
 };
-use crate::state::RunState;
+use crate::state::{RunState, StepState};
 use std::collections::BTreeSet;
 
 /// What has been said so far, as far as it matters for what is said next.
@@ -23,6 +23,8 @@ pub(super) struct Transcript {
     group: String,
     /// Steps that have their line: what verifies a change needs no other heading.
     said: BTreeSet<String>,
+    /// Groups that have had their heading.
+    headings: BTreeSet<String>,
     headed: bool,
     last_is_blank: bool,
     /// Steps in the order of beginning whose lines are not written yet: those of steps that run
@@ -38,6 +40,7 @@ impl Transcript {
             columns: None,
             group: String::new(),
             said: BTreeSet::new(),
+            headings: BTreeSet::new(),
             headed: false,
             last_is_blank: true,
             waiting: Vec::new(),
@@ -137,10 +140,13 @@ impl Transcript {
             .then(|| format!("also changes {}", target.also_changes.join(", ")));
         let parts: Vec<String> =
             [place, target.namespace, also, Some(run)].into_iter().flatten().collect();
-        lines.push(Line::empty().push(DIM, parts.join(self.look.separator())));
+        lines.extend(rows(&parts, &self.look).into_iter().map(|row| Line::empty().push(DIM, row)));
         if let Some(file) = &header.hiding {
             let text = format!("This is {}, which overrides the built-in runbook", one_line(file));
             lines.extend(wrap(&text, edge).into_iter().map(|part| Line::empty().push(WARN, part)));
+        }
+        if let Some(part) = header.part.as_ref().and_then(part) {
+            lines.extend(wrap(&part, edge).into_iter().map(|part| Line::empty().push(WARN, part)));
         }
         lines.push(Line::empty());
         lines
@@ -207,12 +213,10 @@ impl Transcript {
         let text = if interrupted.is_deadline() {
             "The time limit of the run has passed: no further step is started.".to_owned()
         } else if running.is_empty() {
-            "Stopping. Press Ctrl-C again to stop now.".to_owned()
+            // the verdict says it
+            return Vec::new();
         } else {
-            format!(
-                "Stopping after the current request ({}). Press Ctrl-C again to stop now.",
-                conclusion::some(running.into_iter())
-            )
+            format!("Stopped in the middle of {}.", conclusion::some(running.into_iter()))
         };
         let parts = wrap(&text, self.look.width.saturating_sub(2)).into_iter();
         let before = (!self.last_is_blank).then(Line::empty).into_iter();
@@ -252,14 +256,19 @@ impl Transcript {
         let group = step_line::parent(&step.path);
         let mut lines = Vec::new();
         if group != self.group {
-            if !group.is_empty() && !self.said.contains(group) {
+            // whoever comes back from a group in it knows the way
+            let is_known = self.headings.contains(group) && is_within(&self.group, group);
+            if !group.is_empty() && !self.said.contains(group) && !is_known {
+                self.headings.insert(group.to_owned());
                 // A round of a loop without a record of its own is called as the loop is.
                 let around = group.rsplit_once('[').map_or(group, |(around, _)| around);
                 let title = state
                     .step(group)
                     .or_else(|| state.step(around))
                     .map_or("", |group| group.title());
-                lines.push(step_line::heading(group, title, &columns, &self.look));
+                let item = |path: &str| state.step(path).map(StepState::item);
+                let shown = one_line(&step_line::with_items(group, item));
+                lines.push(step_line::heading((group, &shown), title, &columns, &self.look));
             }
             self.group = group.to_owned();
         }
@@ -287,6 +296,30 @@ impl Transcript {
                 self.look.detail > Detail::Quiet
             }
         };
-        loud && !said
+        // the header says which part is run
+        let is_outside =
+            self.look.detail < Detail::Verbose && matches!(&step.why, Some(Reason::LeftOut { .. }));
+        loud && !said && !is_outside
     }
+}
+
+/// Parts beside each other, on as many rows as they need.
+fn rows(parts: &[String], look: &Look) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for part in parts {
+        let wider = |row: &String| width(row) + width(look.separator()) + width(part);
+        match rows.last_mut().filter(|row| wider(row) <= look.width) {
+            Some(row) => row.extend([look.separator(), part]),
+            None => rows.push(part.clone()),
+        }
+    }
+    rows
+}
+
+/// Which part of the runbook is run, in words; none if that is all of it.
+fn part(part: &Part) -> Option<String> {
+    let only = (!part.only.is_empty()).then(|| format!("Only {}", part.only.join(", ")));
+    let from = part.start_at.as_ref().map(|first| format!("From {first} on"));
+    let parts: Vec<String> = only.into_iter().chain(from).collect();
+    (!parts.is_empty()).then(|| format!("{}: the other steps are left out", parts.join(", ")))
 }

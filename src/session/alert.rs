@@ -234,7 +234,7 @@ fn begin(catalogue: &Catalogue, answer: Answer, alarm: &Alarm, several: bool) ->
         dry_run: alarm.dry_run,
         alert: answered(&alerts, None),
         conduct,
-        run: None,
+        ..Start::default()
     }
 }
 

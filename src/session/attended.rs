@@ -1,6 +1,6 @@
 //! Who watches a run, answers for it and can stop it.
 
-use crate::action::{Approval, Prompt};
+use crate::action::{Approval, Consented, Prompt, Question};
 use crate::engine::{Sink, Stop};
 use crate::event::Record;
 use crate::state::RunState;
@@ -37,11 +37,11 @@ impl Attended {
 pub struct Nobody;
 
 impl Prompt for Nobody {
-    fn ask(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
+    fn ask(&self, _: &Question) -> Option<bool> {
         None
     }
 
-    fn approve(&self, _: &Approval) -> Option<bool> {
+    fn approve(&self, _: &Approval) -> Option<Consented> {
         None
     }
 }

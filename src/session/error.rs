@@ -146,6 +146,17 @@ pub enum Refusal {
         /// The step.
         step: String,
     },
+    /// There is no step of this path, and perhaps one of a similar path.
+    #[error("{runbook} has no step {step}{}", near.as_ref().map(|near| format!("; did you mean \
+        {near}?")).unwrap_or_default())]
+    NoSuchStep {
+        /// The runbook.
+        runbook: String,
+        /// What was named.
+        step: String,
+        /// The path that is nearest.
+        near: Option<String>,
+    },
     /// There is no such step.
     #[error("{runbook} has no step {step}")]
     NoStep {

@@ -92,7 +92,8 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
         user: header.target.user.filter(|_| !user),
     };
     let (mode, undoes, conduct) = (header.mode, header.undoes, options.conduct);
-    let begin = Begin { plan, mode, undoes, alert: None, run, conduct };
+    let part = header.part.unwrap_or_default();
+    let begin = Begin { plan, mode, undoes, alert: None, part, run, conduct };
     let session = Session::new(workspace, begin)?;
     Ok(session.going_on((journal, state, kept), marks, expected, notices))
 }
@@ -299,7 +300,7 @@ mod tests {
             refuse_ended("RUN", &RunState::replay(&story.records).unwrap()).is_err()
         };
         for verdict in
-            [Verdict::Passed, Verdict::Failed, Verdict::Error, Verdict::Unknown, Verdict::Previewed]
+            [Verdict::Passed, Verdict::Failed, Verdict::Error, Verdict::Unknown, Verdict::Partial]
         {
             assert!(ended(verdict), "{verdict:?}");
         }

@@ -9,7 +9,7 @@ use super::{Attended, Conduct, Connected, Notice, Refusal, SessionError, Untrust
 use crate::action::{Connection, PrivateKubeconfig, Programs};
 use crate::cluster::Cluster;
 use crate::engine::{Consent, Engine, Kept, Page, Recorder, Signal};
-use crate::event::{AnsweredAlert, Event, FindingConcluded, Mode, StepMarked, Verdict};
+use crate::event::{AnsweredAlert, Event, FindingConcluded, Mode, Part, StepMarked, Verdict};
 use crate::journal::{self, Journal, Key, is_running};
 use crate::plan::Plan;
 use crate::secret::Masker;
@@ -31,6 +31,8 @@ pub struct Session {
     undoes: Option<String>,
     /// The alert that it answers, if it does.
     alert: Option<AnsweredAlert>,
+    /// The part of the runbook that it does.
+    part: Part,
     conduct: Conduct,
     /// The run's id.
     run: String,
@@ -56,6 +58,8 @@ pub(super) struct Begin {
     pub(super) undoes: Option<String>,
     /// The alert that it answers, if it does.
     pub(super) alert: Option<AnsweredAlert>,
+    /// The part of the runbook that it does.
+    pub(super) part: Part,
     pub(super) run: String,
     pub(super) conduct: Conduct,
 }
@@ -88,7 +92,7 @@ impl End {
 
 impl Session {
     pub(super) fn new(workspace: &Workspace, begin: Begin) -> Result<Self, SessionError> {
-        let Begin { plan, mode, undoes, alert, run, mut conduct } = begin;
+        let Begin { plan, mode, undoes, alert, part, run, mut conduct } = begin;
         conduct.cluster.choose(workspace, plan.runbook.sandbox.as_ref())?;
         let untrusted = untrusted(workspace, &plan, &conduct.trusted)?;
         let all_rights = conduct
@@ -110,6 +114,7 @@ impl Session {
             mode,
             undoes,
             alert,
+            part,
             conduct,
             run,
             key,
@@ -218,6 +223,7 @@ impl Session {
             mode: self.mode,
             undoes: self.undoes,
             alert: self.alert,
+            part: self.part,
             trust_reads: self.conduct.trust_reads,
             consent: Consent {
                 yes: self.conduct.yes,

@@ -3,7 +3,8 @@
 use super::run::Begin;
 use super::target::planned;
 use super::{Conduct, Params, Refusal, Session, SessionError, Workspace};
-use crate::event::{AnsweredAlert, Mode};
+use crate::diagnostic::nearest;
+use crate::event::{AnsweredAlert, Mode, Part};
 use crate::plan::Plan;
 
 /// A run to begin.
@@ -17,6 +18,8 @@ pub struct Start {
     pub dry_run: bool,
     /// The alert that it answers, if it does.
     pub alert: Option<AnsweredAlert>,
+    /// The part of the runbook that it does.
+    pub part: Part,
     /// How it is conducted.
     pub conduct: Conduct,
     /// The run's id; a new one if none.
@@ -47,8 +50,25 @@ pub fn start(workspace: &Workspace, options: Start) -> Result<Session, SessionEr
     let plan = plan(workspace, &options)?;
     let mode = if options.dry_run { Mode::DryRun } else { Mode::Run };
     let run = options.run.unwrap_or_else(new_id);
-    let Start { alert, conduct, .. } = options;
-    Session::new(workspace, Begin { plan, mode, undoes: None, alert, run, conduct })
+    let Start { alert, part, conduct, .. } = options;
+    known(&plan, &part)?;
+    Session::new(workspace, Begin { plan, mode, undoes: None, alert, part, run, conduct })
+}
+
+/// Refuses a part that names a step which the plan does not have.
+fn known(plan: &Plan, part: &Part) -> Result<(), Refusal> {
+    let steps = plan.steps();
+    match part.named().find(|path| !steps.iter().any(|step| step.path == **path)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let near = nearest(unknown, steps.iter().map(|step| step.path.as_str()));
+            Err(Refusal::NoSuchStep {
+                runbook: plan.runbook.name.clone(),
+                step: unknown.clone(),
+                near: near.map(str::to_owned),
+            })
+        }
+    }
 }
 
 /// A run of a runbook on a simulated cluster: that of its options, or the one that the runbook

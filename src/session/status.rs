@@ -78,6 +78,7 @@ pub fn status(workspace: &Workspace, run: &str) -> Result<Status, SessionError> 
                     | Verdict::Error
                     | Verdict::Unknown
                     | Verdict::Previewed
+                    | Verdict::Partial
             )
         });
     let may_run =

@@ -51,7 +51,15 @@ pub fn undo(workspace: &Workspace, options: Undo) -> Result<Session, SessionErro
         Plan::new(&name, loaded, &[], target.namespace.as_deref()).map_err(SessionError::Params)?;
     let mode = if dry_run { Mode::DryRun } else { Mode::Undo };
     let run = id.unwrap_or_else(new_id);
-    let begin = Begin { plan, mode, undoes: Some(earlier), alert: None, run, conduct };
+    let begin = Begin {
+        plan,
+        mode,
+        undoes: Some(earlier),
+        alert: None,
+        part: event::Part::default(),
+        run,
+        conduct,
+    };
     let session = Session::new(workspace, begin)?;
     let expected = Expected { cluster_uid: target.cluster_uid, user: None };
     Ok(session.on(expected, Notice::of_journal(&reading)))

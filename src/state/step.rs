@@ -28,6 +28,14 @@ impl StepState {
         }
     }
 
+    /// The item of the round of a loop that it is; empty if it is none.
+    pub fn item(&self) -> &str {
+        match self {
+            Self::Begun { started, .. } => &started.item,
+            Self::Finished(finished) => &finished.item,
+        }
+    }
+
     /// What it does.
     pub fn action(&self) -> &StepKind {
         match self {
@@ -56,9 +64,4 @@ impl StepState {
             Self::Finished(finished) => Some(finished.outcome),
         }
     }
-}
-
-/// Whether `path` lies inside the step at `ancestor`: in a group, a loop or a called runbook.
-pub(super) fn is_within(path: &str, ancestor: &str) -> bool {
-    path.strip_prefix(ancestor).is_some_and(|rest| rest.starts_with('/') || rest.starts_with('['))
 }

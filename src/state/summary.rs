@@ -1,8 +1,10 @@
 //! The summary document of a state.
 
-use super::step::is_within;
 use super::{RunState, StepState};
-use crate::event::{Counts, Mode, SUMMARY_SCHEMA, Severity, StepKind, StepSummary, Summary};
+use crate::event::{
+    Counts, Mode, Next, SUMMARY_SCHEMA, Severity, StepKind, StepSummary, Summary, is_within,
+    shell_word,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -33,6 +35,7 @@ impl RunState {
             ended: self.ended_at(),
             duration_ms: self.ended_at().map(|ended| milliseconds(started, ended)),
             alert: header.and_then(|header| header.alert.clone()),
+            part: header.and_then(|header| header.part.clone()),
             target: self.target().cloned().unwrap_or_default(),
             params: header.map(|header| header.params.clone()).unwrap_or_default(),
             verdict: end.map(|end| end.verdict),
@@ -52,7 +55,10 @@ impl RunState {
                 Some(end) => end.next.clone(),
                 None if run.is_empty() => Vec::new(),
                 None if self.is_running() == Some(true) => vec![format!("runbook log -f {run}")],
-                None => vec![format!("runbook resume {run}")],
+                None => {
+                    let options = self.place_options();
+                    vec![Next::Resume { run: run.clone(), mark: None, options }.to_string()]
+                }
             },
             run,
         }
@@ -76,6 +82,19 @@ impl RunState {
             Some(false) => "not finished: its process died",
             None => "not finished: the process ended, or is still running",
         }
+    }
+
+    /// The options that a command about this run has to repeat, so that it acts where the run did:
+    /// those that its last process named, or the scenario.
+    pub fn place_options(&self) -> Vec<String> {
+        let commands = self.end_of_run().into_iter().flat_map(|end| &end.commands);
+        let named = commands.into_iter().find_map(|next| match next {
+            Next::Resume { options, .. } | Next::Undo { options, .. } => Some(options.clone()),
+            Next::Run { .. } | Next::Approve { .. } | Next::Status { .. } => None,
+        });
+        let scenario = self.target().and_then(|target| target.sandbox.as_deref());
+        let scenario = || scenario.map(|name| format!("--sandbox={}", shell_word(name)));
+        named.unwrap_or_else(|| scenario().into_iter().collect())
     }
 
     /// Ended steps by outcome. Groups stand for their steps and are not counted, unless one ended

@@ -1,8 +1,7 @@
 //! From outcomes to a verdict.
 
-use super::step::is_within;
 use super::{RunState, StepState};
-use crate::event::{FindingConcluded, Outcome, Severity, StepFinished, Verdict};
+use crate::event::{FindingConcluded, Outcome, Reason, Severity, StepFinished, Verdict, is_within};
 
 /// The verdict of outcomes and findings, with its exit code. Only what is critical counts, and the
 /// worst wins: false before not judged, not judged before unknown, unknown before cancelled.
@@ -39,9 +38,27 @@ fn rank(outcome: Outcome) -> u8 {
 }
 
 impl RunState {
-    /// The verdict of the steps and findings so far, with its exit code.
+    /// The verdict of the steps and findings so far, with its exit code. A part that is well says
+    /// nothing of the whole.
     pub fn verdict(&self) -> (Verdict, u8) {
-        verdict(self.counted().map(|step| (step.outcome, step.severity)), self.findings())
+        let counted = self.counted().map(|step| (step.outcome, step.severity));
+        match verdict(counted, self.findings()) {
+            (Verdict::Passed, code) if self.left_out() > 0 => (Verdict::Partial, code),
+            other => other,
+        }
+    }
+
+    /// How many steps were left out because the run does a part of its runbook; of a group those
+    /// that are written in it.
+    pub fn left_out(&self) -> usize {
+        let is_left_out = |step: &&StepFinished| matches!(step.why, Some(Reason::LeftOut { .. }));
+        let planned = self.header().map(|header| header.steps.as_slice()).unwrap_or_default();
+        let within = |group: &StepFinished| {
+            let inner = planned.iter().filter(|step| !step.action.is_group());
+            inner.filter(|step| is_within(&step.path, &group.path)).count().max(1)
+        };
+        let count = |step: &StepFinished| if step.action.is_group() { within(step) } else { 1 };
+        self.ended().filter(is_left_out).map(count).sum()
     }
 
     /// The ended steps that count for the verdict. A failure inside a recovered group does not: the

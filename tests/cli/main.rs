@@ -37,6 +37,7 @@ mod new;
 mod newcomer;
 mod notify;
 mod object;
+mod part;
 mod persons;
 mod programs;
 mod real;

@@ -21,6 +21,11 @@ struct Terminal {
 impl Terminal {
     /// Starts the program; `before` is typed before it has begun.
     fn run(stage: &Stage, arguments: &[&str], before: &str) -> Self {
+        Self::on(stage, arguments, before, "dumb")
+    }
+
+    /// The same on a terminal of this kind.
+    fn on(stage: &Stage, arguments: &[&str], before: &str, term: &str) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -35,7 +40,7 @@ impl Terminal {
             .env("HOME", stage.place.path())
             .env("RUNBOOK_STATE_DIR", stage.place.state())
             .env("RUNBOOK_RUN_ID", RUN)
-            .env("TERM", "dumb")
+            .env("TERM", term)
             .env("LC_ALL", "C.UTF-8")
             .env("KUBECONFIG", stage.place.path().join("kubeconfig"))
             .current_dir(stage.place.path())
@@ -112,7 +117,7 @@ fn stage() -> Stage {
 }
 
 const QUESTION: &str = "Go on [y/n]";
-const CHANGE: &str = "Make this change? [y/n]";
+const CHANGE: &str = "Make this change? yes / no / all / details / quit:";
 
 #[test]
 fn keys_typed_before_a_question_is_shown_do_not_answer_it() {
@@ -142,12 +147,13 @@ fn a_whole_line_is_read_and_maybe_is_not_yes() {
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(terminal.screen.lock().unwrap().matches(CHANGE).count(), 0, "a key is no line");
     terminal.types("eah\n");
-    terminal.shows("Type y or n. [y/n]", 1);
+    terminal.shows("Type y or n.", 1);
+    terminal.shows(QUESTION, 2);
     terminal.types("yes\n");
     terminal.shows(CHANGE, 1);
     for (times, answer) in [(1, "maybe\n"), (2, "\n"), (3, "yy\n")] {
         terminal.types(answer);
-        terminal.shows("Type y or n.", times + 1);
+        terminal.shows("Type yes, no, all", times);
     }
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(4), 0), "nobody has answered: {screen}");
@@ -159,9 +165,15 @@ fn a_whole_line_is_read_and_maybe_is_not_yes() {
     // who answered is in the record, and is not asked again
     let mut terminal = Terminal::run(&stage, &["resume", RUN], "");
     terminal.shows(CHANGE, 1);
+    terminal.types("details\n");
+    terminal.shows(CHANGE, 2);
     terminal.types("Y\n");
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(0), 1), "{screen}");
+    assert!(
+        screen.contains("namespace petrosa-apps · ") && screen.contains("patch deployment/"),
+        "where, and in detail what: {screen}"
+    );
     let shown: Value =
         serde_json::from_str(&stage.run(&["show", RUN, "--output", "json"]).stdout).unwrap();
     assert_eq!(shown["verdict"], "passed");
@@ -248,4 +260,135 @@ fn approve_asks_at_the_terminal_as_whom_the_cluster_sees() {
         assert_eq!(found, Some(code), "{screen}");
         assert!(screen.contains(says), "{screen}");
     }
+}
+
+const TWICE: &str = "runbook: v1
+title: Note it twice
+namespace: petrosa-apps
+steps:
+  - id: look
+    get: {kind: Deployment, name: petrosa-ta-bot}
+  - id: first
+    annotate: {target: deployment/petrosa-ta-bot, annotations: {first: '1'}}
+  - id: second
+    annotate: {target: deployment/petrosa-ta-bot, annotations: {second: '1'}}
+  - id: third
+    confirm: typed
+    annotate: {target: deployment/petrosa-ta-bot, annotations: {third: '1'}}
+";
+
+const WORD: &str = "Type petrosa-ta-bot to continue, or press Enter to stop here:";
+
+#[test]
+fn yes_to_all_is_no_yes_to_what_wants_a_word() {
+    let stage = Stage::new("healthy", false);
+    stage.place.write("twice.yaml", TWICE);
+    let mut terminal = Terminal::run(&stage, &["run", "twice.yaml"], "");
+    terminal.shows(CHANGE, 1);
+    terminal.types("all\n");
+    terminal.shows(WORD, 1);
+    assert_eq!(stage.writes().len(), 2, "{}", terminal.screen.lock().unwrap());
+    terminal.types("\n");
+    let (code, screen) = terminal.end();
+    assert_eq!((code, stage.writes().len()), (Some(3), 2), "{screen}");
+    let shown = stage.run(&["show", RUN]).stdout;
+    let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("second approved by sandbox-operator (prompt, yes to all)"), "{shown}");
+}
+
+#[test]
+fn whoever_quits_at_a_change_finds_it_again() {
+    let stage = Stage::new("healthy", false);
+    stage.place.write("twice.yaml", TWICE);
+    let mut terminal = Terminal::run(&stage, &["run", "twice.yaml"], "");
+    terminal.shows(CHANGE, 1);
+    terminal.types("quit\n");
+    let (code, screen) = terminal.end();
+    assert_eq!((code, stage.writes().len()), (Some(4), 0), "{screen}");
+    assert!(screen.contains("runbook resume 00000001"), "{screen}");
+}
+
+#[test]
+fn before_every_step_a_person_runs_it_leaves_it_out_or_pauses() {
+    let stage = Stage::new("healthy", false);
+    stage.place.write("twice.yaml", TWICE);
+    const STEP: &str = "Run this step? yes / skip / all / quit:";
+    let mut terminal = Terminal::run(&stage, &["run", "twice.yaml", "--step", "--yes"], "");
+    terminal.shows(STEP, 1);
+    terminal.types("skip\n");
+    terminal.shows(STEP, 2);
+    terminal.types("q\n");
+    let (code, screen) = terminal.end();
+    assert_eq!((code, stage.writes().len()), (Some(4), 0), "{screen}");
+    // it asks again, and the look that would have stopped the run is still left out
+    let mut terminal = Terminal::run(&stage, &["resume", RUN, "--yes"], "");
+    terminal.shows(STEP, 1);
+    terminal.types("all\n");
+    let (code, screen) = terminal.end();
+    assert_eq!((code, stage.writes().len()), (Some(3), 0), "{screen}");
+    assert!(screen.contains("step look was skipped"), "{screen}");
+}
+
+const SCALE: &str = "runbook: v1
+title: Scale it
+params:
+  replicas: {type: int, min: 0, max: 5, description: How many pods are to run}
+  token: {type: string, secret: true, pattern: '[a-z0-9]+'}
+steps:
+  - id: look
+    value: '$params | {replicas, has_token: (.token | length > 3)}'
+    expect: .has_token
+";
+
+#[test]
+fn what_is_missing_is_asked_for_and_a_secret_is_not_shown() {
+    let stage = Stage::new("healthy", false);
+    stage.place.write("scale.yaml", SCALE);
+    let mut terminal = Terminal::run(&stage, &["run", "scale.yaml"], "3\nearly\n");
+    terminal.shows("How many pods are to run (whole number from 0 to 5)", 1);
+    terminal.shows("replicas: ", 1);
+    terminal.types("9\n");
+    terminal.shows("9 is more than 5.", 1);
+    terminal.types("2\n");
+    terminal.shows("token: ", 1);
+    std::thread::sleep(Duration::from_millis(300));
+    terminal.types("hunter2\r");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(!screen.contains("hunter2"), "{screen}");
+    let again = "RUNBOOK_PARAM_TOKEN=TOKEN runbook run scale.yaml --set replicas=2";
+    assert!(screen.contains(again), "{screen}");
+}
+
+#[test]
+fn where_nobody_is_asked_the_command_lacks_only_values() {
+    let stage = Stage::new("healthy", false);
+    stage.place.write("scale.yaml", SCALE);
+    let said = stage.run(&["run", "scale.yaml", "--set", "token=hunter2"]);
+    assert_eq!(said.code, 2);
+    assert_eq!(
+        said.stderr,
+        "error: parameter `replicas` is missing (whole number from 0 to 5): How many pods are to \
+        run\n  Complete: runbook run scale.yaml --set token=TOKEN --set replicas=REPLICAS\n"
+    );
+    let said = stage.run(&["run"]);
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""));
+    assert!(said.stderr.contains("runbook list"), "{}", said.all());
+    let said = stage.run(&["run", "scale.yaml", "--step"]);
+    assert!(said.code == 2 && said.stderr.contains("there is no terminal"), "{}", said.all());
+}
+
+#[test]
+fn a_runbook_is_picked_by_typing_a_part_of_its_name() {
+    let stage = Stage::new("healthy", false);
+    stage.place.write("runbooks/mine/zebra.yaml", SCALE);
+    let mut terminal = Terminal::on(&stage, &["run", "--color", "never"], "", "xterm");
+    terminal.shows("mine/zebra  Scale it", 1);
+    terminal.types("zebra");
+    terminal.types("\r");
+    terminal.shows("mine/zebra needs 2 parameters", 1);
+    terminal.types("\u{4}");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(2), "{screen}");
+    assert!(screen.contains("runbook run mine/zebra --color never --set replicas="), "{screen}");
 }

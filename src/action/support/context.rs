@@ -3,7 +3,7 @@
 use super::outside::Outside;
 use super::programs::Programs;
 use crate::cluster::{self, Cluster};
-use crate::event::{PlannedChange, Saved, Target, Verdict};
+use crate::event::{Effect, PlannedChange, Saved, Target, Verdict};
 use crate::expression::Data;
 use crate::secret::Masker;
 use jiff::Timestamp;
@@ -179,11 +179,67 @@ impl Context {
 
 /// How a person is asked.
 pub trait Prompt: Send + Sync {
-    /// Asks a question of a step, which may require a word to be typed. None if nobody can answer.
-    fn ask(&self, step: &str, question: &str, typed: Option<&str>) -> Option<bool>;
+    /// Asks a question. None if nobody can answer.
+    fn ask(&self, question: &Question) -> Option<bool>;
 
-    /// Shows changes and asks for confirmation. None if nobody can answer.
-    fn approve(&self, approval: &Approval) -> Option<bool>;
+    /// Asks before a step whether it is to be done. None if nobody can answer, or nobody wants to
+    /// now.
+    fn before(&self, _: &Upcoming) -> Option<Go> {
+        None
+    }
+
+    /// Shows changes and asks for confirmation. None if nobody can answer, or nobody wants to now.
+    fn approve(&self, approval: &Approval) -> Option<Consented>;
+}
+
+/// A step before it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upcoming {
+    /// Its path.
+    pub path: String,
+    /// What it is called for a person.
+    pub title: String,
+    /// Its verb.
+    pub verb: String,
+    /// What it can do.
+    pub effect: Effect,
+    /// Where the run acts: `context prod-eu · namespace shop`. Empty where it acts nowhere.
+    pub place: String,
+}
+
+/// What a person says before a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Go {
+    /// It is to be done.
+    On,
+    /// It is to be done, and nobody is asked before the later ones.
+    ToTheEnd,
+    /// It is to be left out.
+    Past,
+}
+
+/// What a person says of the changes of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consented {
+    /// They are to be made.
+    Yes,
+    /// They are to be made, and so are those of all later steps that want no typed word.
+    All,
+    /// They are not to be made.
+    No,
+}
+
+/// What a person is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Path of the step; empty where it is of none.
+    pub step: String,
+    /// Where the run acts: `context prod-eu · namespace shop`. Empty where it acts nowhere.
+    pub place: String,
+    /// The question.
+    pub text: String,
+    /// Word to type as a yes.
+    pub typed: Option<String>,
 }
 
 /// What a person is asked to allow.
@@ -195,6 +251,10 @@ pub struct Approval {
     pub title: String,
     /// How far it reaches: objects, replicas, namespaces.
     pub reach: String,
+    /// The cluster that it changes: `context prod-eu`.
+    pub place: String,
+    /// Why the step is done and what is looked at after it, line by line.
+    pub why: Vec<String>,
     /// The difference, line by line.
     pub diff: Vec<String>,
     /// Word to type as confirmation, for changes that cannot be undone.

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 struct Nobody;
 
 impl Prompt for Nobody {
-    fn ask(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
+    fn ask(&self, _: &crate::action::Question) -> Option<bool> {
         None
     }
 
-    fn approve(&self, _: &crate::action::Approval) -> Option<bool> {
+    fn approve(&self, _: &crate::action::Approval) -> Option<crate::action::Consented> {
         None
     }
 }

@@ -1,0 +1,292 @@
+//! Parameters that were not given: asked for at a terminal, and named with a command to complete
+//! where nobody is there to be asked.
+
+use super::exit::CommandError;
+use super::keyboard::{self, Hidden, hidden_line, line};
+use super::prompt::TRIES;
+use crate::action::shell_word;
+use crate::document::Param;
+use crate::engine::Stop;
+use crate::plan::ParamError;
+use crate::report::wrap;
+use crate::session::{Session, SessionError, Start, Workspace, load, start};
+use console::Term;
+use std::io::Write;
+
+/// Begins a run. What is missing is asked for, if somebody is there and may be asked.
+pub(super) fn begin(
+    workspace: &Workspace,
+    mut options: Start,
+    may_ask: bool,
+) -> Result<Session, CommandError> {
+    let errors = match start(workspace, options.clone()) {
+        Err(SessionError::Params(errors)) => errors,
+        other => return Ok(other?),
+    };
+    let only_missing = errors.iter().all(|error| error.missing.is_some());
+    if !may_ask || !only_missing || !keyboard::is_attended() {
+        return Err(incomplete(workspace, &options.runbook, errors));
+    }
+    let Some(answers) = ask(&options.runbook, &errors) else {
+        return Err(incomplete(workspace, &options.runbook, errors));
+    };
+    options.params.texts.extend(answers);
+    Ok(start(workspace, options)?)
+}
+
+/// The error that names everything that is wrong, and the command that lacks only values.
+pub(super) fn incomplete(
+    workspace: &Workspace,
+    runbook: &str,
+    errors: Vec<ParamError>,
+) -> CommandError {
+    let mut given = typed(std::env::args().skip(1).collect(), runbook);
+    let (name, loaded) = load(&workspace.catalogue(), runbook).unwrap_or_default();
+    let declared = loaded.get(&name).map(|runbook| &runbook.params);
+    let is_secret =
+        |name: &str| declared.and_then(|params| params.get(name)).is_some_and(|param| param.secret);
+    hide(&mut given, &is_secret);
+    let missing: Vec<_> = errors
+        .iter()
+        .filter_map(|error| Some((error.name.as_str(), error.missing.as_deref()?)))
+        .map(|(name, param)| (name, param, name.to_uppercase()))
+        .collect();
+    let command = (!missing.is_empty()).then(|| command(&given, &missing));
+    CommandError::Params { errors, command }
+}
+
+/// The words of the command line; the name of a runbook that was picked stands where it is typed.
+fn typed(mut words: Vec<String>, runbook: &str) -> Vec<String> {
+    if let (false, Some(at)) =
+        (words.iter().any(|word| word == runbook), words.iter().position(|word| word == "run"))
+    {
+        words.insert(at + 1, runbook.to_owned());
+    }
+    words
+}
+
+/// Replaces the values of secret parameters.
+fn hide(words: &mut [String], is_secret: &dyn Fn(&str) -> bool) {
+    for word in words {
+        let (option, pair) = match word.strip_prefix("--set=") {
+            Some(pair) => ("--set=", pair),
+            None => ("", word.as_str()),
+        };
+        if let Some((name, _)) = pair.split_once('=').filter(|(name, _)| is_secret(name)) {
+            *word = format!("{option}{name}={}", name.to_uppercase());
+        }
+    }
+}
+
+/// The command as it was typed, with these values. A secret is no argument, which other users of
+/// the machine can see.
+fn command(given: &[String], values: &[(&str, &Param, String)]) -> String {
+    let (secret, open): (Vec<_>, Vec<_>) = values.iter().partition(|(_, param, _)| param.secret);
+    let variable = |(name, _, _): &&(&str, &Param, String)| {
+        let name = name.to_uppercase().replace('-', "_");
+        format!("RUNBOOK_PARAM_{name}={name}")
+    };
+    let set = open
+        .iter()
+        .map(|(name, _, value)| format!("--set {}", shell_word(&format!("{name}={value}"))));
+    let words = given.iter().map(|word| shell_word(word));
+    secret
+        .iter()
+        .map(variable)
+        .chain(std::iter::once("runbook".to_owned()))
+        .chain(words)
+        .chain(set)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Asks for everything that is missing. None: there was no answer.
+fn ask(runbook: &str, errors: &[ParamError]) -> Option<Vec<(String, String)>> {
+    let _tidily = keyboard::LeavesTidily::new();
+    let mut terminal = Terminal::new();
+    let count = match errors.len() {
+        1 => "a parameter that has no default".to_owned(),
+        count => format!("{count} parameters that have no default"),
+    };
+    terminal.say(&format!("  {runbook} needs {count}.\n"))?;
+    let mut answers = Vec::new();
+    for error in errors {
+        let param = error.missing.as_deref()?;
+        answers.push((error.name.as_str(), param, asked(&mut terminal, &error.name, param)?));
+    }
+    let given = typed(std::env::args().skip(1).collect(), runbook);
+    let again = command(&given, &answers);
+    terminal.say(&format!("\n  The same without questions: {again}\n\n"))?;
+    Some(answers.into_iter().map(|(name, _, value)| (name.to_owned(), value)).collect())
+}
+
+/// Who is asked, and how wide it may be.
+trait Asked {
+    fn say(&mut self, text: &str) -> Option<()>;
+    fn answer(&mut self, is_secret: bool) -> Option<String>;
+    fn columns(&self) -> usize;
+}
+
+struct Terminal {
+    columns: usize,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        let columns = Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+        Self { columns: columns.unwrap_or(80).clamp(40, 160) }
+    }
+}
+
+impl Asked for Terminal {
+    fn say(&mut self, text: &str) -> Option<()> {
+        let mut stderr = anstream::stderr();
+        // a terminal that takes no text takes no answer either
+        stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok()
+    }
+
+    fn answer(&mut self, is_secret: bool) -> Option<String> {
+        keyboard::forget()?;
+        if !is_secret {
+            return line(&Stop::new());
+        }
+        let end = hidden_line();
+        self.say("\n")?;
+        match end {
+            Hidden::Line(line) => Some(line),
+            Hidden::End => None,
+            Hidden::Interrupted => keyboard::leave(),
+        }
+    }
+
+    fn columns(&self) -> usize {
+        self.columns
+    }
+}
+
+/// Asks for one parameter until the answer is one, a few times.
+fn asked(terminal: &mut impl Asked, name: &str, param: &Param) -> Option<String> {
+    let purpose = param.purpose();
+    let about =
+        if purpose.is_empty() { param.wanted() } else { format!("{purpose} ({})", param.wanted()) };
+    let room = terminal.columns().saturating_sub(4 + name.len()).max(20);
+    for (index, part) in wrap(&about, room).into_iter().enumerate() {
+        let label = if index == 0 { name } else { "" };
+        terminal.say(&format!(
+            "{}  {label:<width$}  {}\n",
+            if index == 0 { "\n" } else { "" },
+            crate::secret::sanitize(&part),
+            width = name.len()
+        ))?;
+    }
+    for left in (0..TRIES).rev() {
+        terminal.say(&format!("  {name}: "))?;
+        let text = terminal.answer(param.secret)?;
+        let wrong = match param.parse(&text) {
+            _ if text.is_empty() => "It needs a value.".to_owned(),
+            Ok(_) => return Some(text),
+            Err(_) if param.secret => "That is not such a value.".to_owned(),
+            Err(message) => format!("{}.", crate::secret::sanitize(&message)),
+        };
+        let end = if left == 0 { " No value was given." } else { "" };
+        terminal.say(&format!("  {wrong}{end}\n"))?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    struct Script {
+        answers: Vec<&'static str>,
+        said: String,
+        columns: usize,
+    }
+
+    impl Asked for Script {
+        fn say(&mut self, text: &str) -> Option<()> {
+            self.said.push_str(text);
+            Some(())
+        }
+
+        fn answer(&mut self, is_secret: bool) -> Option<String> {
+            let answer = (!self.answers.is_empty()).then(|| self.answers.remove(0).to_owned())?;
+            self.say(if is_secret { "" } else { &answer })?;
+            self.say("\n")?;
+            Some(answer)
+        }
+
+        fn columns(&self) -> usize {
+            self.columns
+        }
+    }
+
+    fn param(fields: Value) -> Param {
+        serde_json::from_value(fields).unwrap()
+    }
+
+    fn conversation(param: &Param, answers: &[&'static str]) -> (Option<String>, String) {
+        let mut script = Script { answers: answers.to_vec(), said: String::new(), columns: 40 };
+        (asked(&mut script, "replicas", param), script.said)
+    }
+
+    #[test]
+    fn a_wrong_value_is_explained_and_asked_for_again() {
+        let replicas = param(json!({"type": "int", "min": 0, "max": 5, "description":
+            "How many pods are to run\nafter the change."}));
+        let (answer, said) = conversation(&replicas, &["9", "", "3"]);
+        assert_eq!(answer.as_deref(), Some("3"));
+        assert_eq!(
+            said,
+            "\n  replicas  How many pods are to run
+            after the change (whole
+            number from 0 to 5)
+  replicas: 9
+  9 is more than 5.
+  replicas: 
+  It needs a value.
+  replicas: 3\n"
+        );
+        let (answer, said) = conversation(&replicas, &["9", "9", "9", "3"]);
+        assert!(answer.is_none() && said.ends_with("9 is more than 5. No value was given.\n"));
+        assert_eq!(conversation(&replicas, &[]).0, None);
+    }
+
+    #[test]
+    fn a_secret_is_not_repeated() {
+        let pin = param(json!({"type": "int", "secret": true}));
+        let (answer, said) = conversation(&pin, &["hunter2", "4711"]);
+        assert_eq!(answer.as_deref(), Some("4711"));
+        assert!(!said.contains("hunter2") && said.contains("That is not such a value."), "{said}");
+    }
+
+    #[test]
+    fn a_runbook_that_was_picked_stands_in_the_command() {
+        let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let picked = typed(text(&["-v", "run", "--sandbox"]), "a/b");
+        assert_eq!(picked, text(&["-v", "run", "a/b", "--sandbox"]));
+        assert_eq!(typed(text(&["run", "a/b"]), "a/b"), text(&["run", "a/b"]));
+    }
+
+    #[test]
+    fn the_command_to_complete_is_the_one_that_was_typed_without_its_secrets() {
+        let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let mut given =
+            text(&["run", "a/b", "--set", "token=hunter2", "--set=token=x", "--set", "note=a b"]);
+        hide(&mut given, &|name| name == "token");
+        let (open, secret) = (
+            param(json!({"type": "int"})),
+            param(json!({"type": "string",
+            "secret": true})),
+        );
+        let missing =
+            [("replicas", &open, "REPLICAS".to_owned()), ("db-pin", &secret, String::new())];
+        assert_eq!(
+            command(&given, &missing),
+            "RUNBOOK_PARAM_DB_PIN=DB_PIN runbook run a/b --set token=TOKEN --set=token=TOKEN \
+            --set 'note=a b' --set replicas=REPLICAS"
+        );
+    }
+}
