@@ -179,6 +179,7 @@ fn draw_edges(body: &mut String, drawn: &[Drawn<'_>], layout: &Layout) -> fmt::R
             (x, heights.get(&(index, leaves)).copied().unwrap_or(place.middle()))
         };
         let ((x1, y1), (x2, y2)) = (end(one.from, true), end(one.to, false));
+        // the line leaves room for the text
         let (near, far) = if x1 <= label.left + label.width / 2.0 {
             (label.left, label.right())
         } else {
@@ -193,13 +194,13 @@ fn draw_edges(body: &mut String, drawn: &[Drawn<'_>], layout: &Layout) -> fmt::R
         };
         writeln!(
             body,
-            r#"<path d="M{x1:.0} {y1:.0}C{first:.0} {y1:.0} {first:.0} {y:.0} {near:.0} {y:.0}L{far:.0} {y:.0}C{second:.0} {y:.0} {second:.0} {y2:.0} {x2:.0} {y2:.0}" fill="none" stroke="{colour}"{style} marker-end="url(#{})"><title>{}</title></path>"#,
+            r#"<path d="M{x1:.0} {y1:.0}C{first:.0} {y1:.0} {first:.0} {y:.0} {near:.0} {y:.0}M{far:.0} {y:.0}C{second:.0} {y:.0} {second:.0} {y2:.0} {x2:.0} {y2:.0}" fill="none" stroke="{colour}"{style} marker-end="url(#{})"><title>{}</title></path>"#,
             one.edge.verdict,
             escaped(&described(one.edge)),
         )?;
         writeln!(
             body,
-            r##"<text x="{:.0}" y="{:.0}" text-anchor="middle" font-size="10" fill="{colour}" stroke="#ffffff" stroke-width="4" paint-order="stroke">{}</text>"##,
+            r##"<text x="{:.0}" y="{:.0}" text-anchor="middle" font-size="10" fill="{colour}">{}</text>"##,
             label.left + label.width / 2.0,
             y + 3.5,
             escaped(&one.text)
