@@ -23,7 +23,10 @@ pub fn grouped(graph: &Graph) -> Graph {
         if let Some((kind, name)) = kind_and_name(node) {
             let role =
                 Role { namespace: &node.namespace, kind, edges: edges_of(graph, node, name) };
-            roles.entry(role).or_default().push(node);
+            // to have no connections is nothing that they have in common
+            if !role.edges.is_empty() {
+                roles.entry(role).or_default().push(node);
+            }
         }
     }
     let mut stands_for = BTreeMap::new();
@@ -159,6 +162,9 @@ mod tests {
         let denied = |name: &str, reason: &str| {
             edge(&format!("cronjob/{name}"), "deployment/api", Decision::Denied, reason)
         };
+        let idle = [node("n", "deployment/a"), node("n", "deployment/b")];
+        let idle = Graph { nodes: idle.into(), ..Graph::default() };
+        assert_eq!(grouped(&idle), idle, "without connections, they have nothing in common");
         let apart = graph(&[denied("a", "policy x"), denied("b", "policy y")]);
         assert_eq!(grouped(&apart).edges.len(), 2);
     }
