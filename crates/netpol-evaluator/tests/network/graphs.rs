@@ -1,8 +1,8 @@
 //! Pictures: the same bytes for the same edges, and no text that escapes.
 
 use netpol_evaluator::{
-    Decision, Destination, Edge, Graph, GraphEdge, GraphNode, Inventory, PortName, Protocol,
-    Source, mermaid, svg, trace,
+    Decision, Destination, Edge, Graph, GraphEdge, GraphNode, Inventory, NotLookedAt, PortName,
+    Protocol, Source, mermaid, page, svg, trace,
 };
 
 use crate::support::platform;
@@ -99,6 +99,23 @@ fn svg_is_plain_and_the_same_in_any_order() {
     );
     assert!(picture.chars().all(|c| c == '\n' || !c.is_control()));
     assert!(svg(&Graph::default()).ends_with("</svg>\n"));
+}
+
+#[test]
+fn the_page_opens_on_what_is_closed_and_says_what_was_not_looked_at() {
+    let unread = NotLookedAt {
+        source: node("apps", "ta-bot"),
+        variable: "MONGODB_<URI>".into(),
+        reason: "in Secret keys, which is not read".into(),
+    };
+    let text = page("Paths & more", &Graph { not_looked_at: vec![unread], ..sample() });
+    let at = |wanted: &str| text.find(wanted).unwrap_or_else(|| panic!("{wanted}: {text}"));
+    assert!(at("Closed (1)") < at("no ingress rule") && at("no ingress rule") < at("<svg"));
+    assert!(at("<svg") < at("Unknown (1)") && at("Unknown (1)") < at("Not looked at (1)"));
+    assert!(at("MONGODB_&lt;URI&gt;") < at("Open (1)"));
+    assert!(text.contains("<h1>Paths &amp; more</h1>") && !text.contains("<script"));
+    let open = page("n", &Graph::default());
+    assert!(open.contains("No connection that was looked at is closed."));
 }
 
 #[test]
