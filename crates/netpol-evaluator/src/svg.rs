@@ -44,7 +44,7 @@ pub(super) fn write_svg(graph: &Graph, reasons: bool) -> Result<String, fmt::Err
         .flat_map(|(namespace, names)| names.iter().map(|name| (*namespace, *name)))
         .collect();
     let drawn = drawn(&nodes, &edges);
-    let sizes: Vec<Size> = nodes.iter().map(|node| size_of(node)).collect();
+    let sizes: Vec<Size> = nodes.iter().map(size_of).collect();
     let links: Vec<Link> = drawn
         .iter()
         .map(|one| {
