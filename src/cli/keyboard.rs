@@ -48,7 +48,9 @@ impl LeavesTidily {
 
 impl Drop for LeavesTidily {
     fn drop(&mut self) {
-        self.runtime.take().map(Runtime::shutdown_background);
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
