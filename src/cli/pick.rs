@@ -50,7 +50,7 @@ pub(super) fn pick(global: &Global) -> Result<String, CommandError> {
         RenderConfig::empty()
     };
     let picked = Select::new("Runbook:", choices)
-        .with_help_message("type to filter, arrows to move, Enter to run, Esc to leave")
+        .with_help_message("type a part; Enter runs, Esc leaves")
         .with_page_size(usize::from(rows.saturating_sub(AROUND).clamp(1, SHOWN)))
         .with_scorer(&|typed, choice, _, _| score(typed, &choice.name, &choice.title))
         // in the order of the list where several fit as well
