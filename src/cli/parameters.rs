@@ -27,7 +27,8 @@ pub(super) fn begin(
     if !may_ask || !only_missing || !keyboard::is_attended() {
         return Err(incomplete(workspace, &options.runbook, errors));
     }
-    let Some(answers) = ask(&options.runbook, &errors) else {
+    let given = given(workspace, &options.runbook);
+    let Some(answers) = ask(&options.runbook, &errors, &given) else {
         return Err(incomplete(workspace, &options.runbook, errors));
     };
     options.params.texts.extend(answers);
@@ -40,12 +41,7 @@ pub(super) fn incomplete(
     runbook: &str,
     errors: Vec<ParamError>,
 ) -> CommandError {
-    let mut given = typed(std::env::args().skip(1).collect(), runbook);
-    let (name, loaded) = load(&workspace.catalogue(), runbook).unwrap_or_default();
-    let declared = loaded.get(&name).map(|runbook| &runbook.params);
-    let is_secret =
-        |name: &str| declared.and_then(|params| params.get(name)).is_some_and(|param| param.secret);
-    hide(&mut given, &is_secret);
+    let given = given(workspace, runbook);
     let missing: Vec<_> = errors
         .iter()
         .filter_map(|error| Some((error.name.as_str(), error.missing.as_deref()?)))
@@ -53,6 +49,17 @@ pub(super) fn incomplete(
         .collect();
     let command = (!missing.is_empty()).then(|| command(&given, &missing));
     CommandError::Params { errors, command }
+}
+
+/// The words of the command line as they may be shown.
+fn given(workspace: &Workspace, runbook: &str) -> Vec<String> {
+    let mut words = typed(std::env::args().skip(1).collect(), runbook);
+    let (name, loaded) = load(&workspace.catalogue(), runbook).unwrap_or_default();
+    let declared = loaded.get(&name).map(|runbook| &runbook.params);
+    let is_secret =
+        |name: &str| declared.and_then(|params| params.get(name)).is_some_and(|param| param.secret);
+    hide(&mut words, &is_secret);
+    words
 }
 
 /// The words of the command line; the name of a runbook that was picked stands where it is typed.
@@ -65,15 +72,25 @@ fn typed(mut words: Vec<String>, runbook: &str) -> Vec<String> {
     words
 }
 
-/// Replaces the values of secret parameters.
+/// Replaces the values of secret parameters, and the URLs of channels: whoever knows one can write
+/// there.
 fn hide(words: &mut [String], is_secret: &dyn Fn(&str) -> bool) {
+    let mut follows_notify = false;
     for word in words {
-        let (option, pair) = match word.strip_prefix("--set=") {
-            Some(pair) => ("--set=", pair),
-            None => ("", word.as_str()),
+        let (option, pair) = match word.split_once('=') {
+            Some((option @ ("--set" | "--notify"), pair)) => (option, pair),
+            _ => ("", word.as_str()),
         };
-        if let Some((name, _)) = pair.split_once('=').filter(|(name, _)| is_secret(name)) {
-            *word = format!("{option}{name}={}", name.to_uppercase());
+        let is_channel = follows_notify || option == "--notify";
+        follows_notify = word == "--notify";
+        if let Some((name, _)) = pair.split_once('=') {
+            let instead = match (is_channel, is_secret(name)) {
+                (true, _) => "URL".to_owned(),
+                (false, true) => name.to_uppercase(),
+                (false, false) => continue,
+            };
+            let option = if option.is_empty() { String::new() } else { format!("{option}=") };
+            *word = format!("{option}{name}={instead}");
         }
     }
 }
@@ -101,7 +118,7 @@ fn command(given: &[String], values: &[(&str, &Param, String)]) -> String {
 }
 
 /// Asks for everything that is missing. None: there was no answer.
-fn ask(runbook: &str, errors: &[ParamError]) -> Option<Vec<(String, String)>> {
+fn ask(runbook: &str, errors: &[ParamError], given: &[String]) -> Option<Vec<(String, String)>> {
     let _tidily = keyboard::LeavesTidily::new();
     let mut terminal = Terminal::new();
     let count = match errors.len() {
@@ -114,8 +131,7 @@ fn ask(runbook: &str, errors: &[ParamError]) -> Option<Vec<(String, String)>> {
         let param = error.missing.as_deref()?;
         answers.push((error.name.as_str(), param, asked(&mut terminal, &error.name, param)?));
     }
-    let given = typed(std::env::args().skip(1).collect(), runbook);
-    let again = command(&given, &answers);
+    let again = command(given, &answers);
     terminal.say(&format!("\n  The same without questions: {again}\n\n"))?;
     Some(answers.into_iter().map(|(name, _, value)| (name.to_owned(), value)).collect())
 }
@@ -276,6 +292,10 @@ mod tests {
         let mut given =
             text(&["run", "a/b", "--set", "token=hunter2", "--set=token=x", "--set", "note=a b"]);
         hide(&mut given, &|name| name == "token");
+        let mut channels =
+            text(&["--notify", "slack=https://h/x?a=b", "--notify=webhook=https://h/y", "a=b"]);
+        hide(&mut channels, &|_| false);
+        assert_eq!(channels, text(&["--notify", "slack=URL", "--notify=webhook=URL", "a=b"]));
         let (open, secret) = (
             param(json!({"type": "int"})),
             param(json!({"type": "string",
