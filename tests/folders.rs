@@ -76,6 +76,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "session",
         &[
             "alert",
+            "diagnostic",
             "recording",
             "engine",
             "sandbox",

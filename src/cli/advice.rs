@@ -19,11 +19,12 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
         | Refusal::NoHeader { .. }
         | Refusal::NoStep { .. }
         | Refusal::NoSuchStep { near: Some(_), .. }
+        | Refusal::PartOfAChange { .. }
         | Refusal::NothingToUndo { .. } => String::new(),
         Refusal::Protected { context, .. } => {
             format!(": name it, if it is the one that you mean: --context {}", shell_word(context))
         }
-        Refusal::NoSuchStep { runbook, near: None, .. } => {
+        Refusal::NoSuchStep { runbook, near: None, .. } | Refusal::EmptyPart { runbook } => {
             format!("; to list its steps: runbook plan {runbook}")
         }
         Refusal::Untrusted { digest, .. } => format!(

@@ -279,7 +279,10 @@ fn text(files: &Files, rows: &[Row], width: usize) -> String {
             (Some(path), FileState::Read) => path.display().to_string(),
             (Some(path), FileState::Absent) => format!("{} (does not exist)", path.display()),
             (Some(path), FileState::Foreign) => {
-                format!("{} (not read: it belongs to another user)", path.display())
+                format!(
+                    "{} (not read: it belongs to another user, or is a link to elsewhere)",
+                    path.display()
+                )
             }
         };
         for (at, line) in wrap(&note, width.saturating_sub(11)).into_iter().enumerate() {

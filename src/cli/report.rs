@@ -198,8 +198,9 @@ fn render(
         ReportFormat::Prometheus => {
             let summary = folded(told)?.summary();
             let standing = summary.verdict.map_or(Standing::Crashed, Standing::Ended);
-            // a dry run is none, and what takes a run back has no runbook
-            let is_one = matches!(summary.mode, Mode::Run | Mode::Resume);
+            // a dry run is none, what takes a run back has no runbook, and a part does not say how the
+            // whole is
+            let is_one = matches!(summary.mode, Mode::Run | Mode::Resume) && summary.part.is_none();
             let last = is_one.then(|| LastRun::of(&summary, standing));
             out.write_all(prometheus(last.as_slice()).as_bytes())?;
         }

@@ -15,7 +15,7 @@ pub enum Found {
     /// This file.
     File(PathBuf),
     /// This file, which belongs to somebody else than the user, the system and whoever owns the
-    /// working directory: it is not read.
+    /// working directory, or is a link to elsewhere: it is not read.
     Foreign(PathBuf),
     /// None.
     #[default]
@@ -40,10 +40,11 @@ pub fn project_file(working: &Path, home: Option<&Path>) -> Found {
     let mine = [Some(0), Some(rustix::process::geteuid().as_raw()), owner(working)];
     for (at, folder) in working.ancestors().enumerate() {
         let file = folder.join(FILE_NAME);
-        if file.exists() {
+        // also one that leads nowhere: that it cannot be read is said
+        if file.symlink_metadata().is_ok() {
             // in the working directory it is shown as one would type it
             let shown = if at == 0 { PathBuf::from(FILE_NAME) } else { file.clone() };
-            let is_mine = mine.contains(&owner(&file));
+            let is_mine = mine.contains(&owner(&file)) && stays(&file, folder);
             return if is_mine { Found::File(shown) } else { Found::Foreign(shown) };
         }
         let is_root = REPOSITORIES.iter().any(|mark| folder.join(mark).exists());
@@ -52,6 +53,13 @@ pub fn project_file(working: &Path, home: Option<&Path>) -> Found {
         }
     }
     Found::None
+}
+
+/// Whether a file is in its directory, and no link to another: what is wrong with it is quoted, and a
+/// checkout must not quote files from elsewhere.
+fn stays(file: &Path, folder: &Path) -> bool {
+    let real = (file.canonicalize().ok(), folder.canonicalize().ok());
+    matches!(real, (Some(file), Some(folder)) if file.starts_with(&folder))
 }
 
 /// The file of the user, whether it is there or not: `$XDG_CONFIG_HOME/runbook/runbook.toml`,

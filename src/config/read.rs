@@ -112,32 +112,34 @@ fn is_offered(runbook: &str, name: &str) -> bool {
     runbook == name || (name.ends_with('/') && runbook.starts_with(name))
 }
 
-/// The text with stars in the place of the paths of channels, which are secrets, character by
-/// character: what is said of a mistake shows its line.
+/// The text with stars in the place of what may be secret in the URLs of channels, character by
+/// character: what is said of a mistake shows its line. Any URL counts, because the mistake may be in
+/// the name of its kind; its host is shown, unless a user or password stands before it.
 fn without_secrets(text: &str) -> String {
     let line = |line: &str| -> String {
-        let Some((at, _)) =
-            ["slack=", "webhook="].iter().find_map(|kind| line.match_indices(kind).next())
-        else {
+        let kinds =
+            || ["slack=", "webhook="].iter().filter_map(|kind| Some(line.find(kind)? + kind.len()));
+        let Some(begin) = line.find("://").map(|at| at + 3).or_else(|| kinds().min()) else {
             return line.to_owned();
         };
-        let mut slashes = 0;
-        let shown = |(place, character): (usize, char)| -> String {
-            if place < at {
-                return character.to_string();
-            }
-            match character {
-                // the next text of a list begins
-                '\'' | '"' | ',' | ' ' | ']' | '\n' => slashes = 0,
-                '/' => slashes += 1,
-                _ if slashes >= 3 => return "*".repeat(character.len_utf8()),
-                _ => {}
-            }
-            character.to_string()
-        };
-        line.char_indices().map(shown).collect()
+        let (shown, rest) = line.split_at(begin);
+        shown.to_owned()
+            + &rest
+                .split_inclusive(['\'', '"', ',', ' ', ']', '\n'])
+                .map(starred)
+                .collect::<String>()
     };
     text.split_inclusive('\n').map(line).collect()
+}
+
+/// A piece of a line with its delimiter: of a URL the host at most.
+fn starred(piece: &str) -> String {
+    let body = piece.trim_end_matches(['\'', '"', ',', ' ', ']', '\n']);
+    let start = body.find("://").map_or(0, |at| at + 3);
+    let host = body[start..].find('/').map_or(body.len(), |at| start + at + 1);
+    let shown = if body[start..host].contains('@') { start } else { host };
+    let stars = "*".repeat(body.len() - shown);
+    format!("{}{stars}{}", &body[..shown], &piece[body.len()..])
 }
 
 #[cfg(test)]
@@ -199,6 +201,9 @@ mod tests {
             "notify.channels = 'slack=https://h/S3CR3T'",
             "notify.channels = [\"slack=ftp://h.example/S3CR3T\"]",
             "notfy.channels = ['slack=https://h/S3CR3T']",
+            "notify.channels = ['slck=https://h.example/S3CR3T']",
+            "notify.channels = ['webhook=gopher://u:S3CR3T@h/x']",
+            "notify.channels = ['slack=S3CR3T']",
         ] {
             let found = checked("runbook.toml", text, Whose::User, None).unwrap_err();
             let shown = crate::diagnostic::render(&found, false, 80);

@@ -77,7 +77,7 @@ pub struct Settings {
 pub fn load(project: &Found, user: Option<&Path>) -> Result<Settings, Vec<Diagnostic>> {
     let mut wrong = Vec::new();
     let mut read = |path: Option<&Path>, whose| {
-        let path = path.filter(|path| path.exists())?;
+        let path = path.filter(|path| path.symlink_metadata().is_ok())?;
         match read_file(path, whose, user) {
             Ok(toml) => {
                 Some(OneFile { of_user: whose == Whose::User, path: path.to_owned(), toml })

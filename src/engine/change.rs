@@ -193,7 +193,7 @@ impl Run {
         match self.consent(step, path, title, &shown, &digest).await? {
             Answer::Yes => {}
             Answer::No => {
-                let ended = Ended::without_output(Outcome::Cancelled, "rejected at the prompt");
+                let ended = Ended::without_output(Outcome::Cancelled, Reason::Refused);
                 return Ok(Stage::Over(ended.into()));
             }
             Answer::Nobody(waits) => return Ok(Stage::Over(End::Waits(waits))),

@@ -10,10 +10,14 @@ use crate::blocking::asking;
 use crate::compare::difference;
 use crate::construct::{Approve, Confirm};
 use crate::document::Step;
-use crate::event::{Event, Next, Outcome, PlannedChange, StepApproved, StepAsked, short_id};
+use crate::event::{
+    Event, Next, Outcome, PlannedChange, Reason, StepApproved, StepAsked, StepFinished, short_id,
+};
 use crate::journal::Key;
+use crate::state::RunState;
 use jiff::Timestamp;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 /// How changes are allowed.
@@ -56,7 +60,9 @@ impl Run {
         }
         let typed = word(step, changes);
         let by_all = self.allows_all.load(Ordering::Relaxed);
-        if (self.consent.yes || by_all) && typed.is_none() {
+        // what a person refused in this run is made only if a person allows it
+        let refused = self.refused.contains(path);
+        if (self.consent.yes || by_all) && typed.is_none() && !refused {
             let how = if self.consent.yes { "--yes" } else { "prompt, yes to all" };
             self.approve(path, how, digest)?;
             return Ok(Answer::Yes);
@@ -300,6 +306,12 @@ impl Run {
         let approval = self.recorder.as_recorded(approval);
         self.recorder.record(Event::StepApproved(sealed(&self.consent.key, &self.run_id, approval)))
     }
+}
+
+/// The paths of the steps whose changes a person refused.
+pub(super) fn refused(state: &RunState) -> BTreeSet<String> {
+    let is_refused = |step: &&StepFinished| step.why == Some(Reason::Refused);
+    state.ended().filter(is_refused).map(|step| step.path.clone()).collect()
 }
 
 /// The approval with its seal, which nobody can make who has just the journal.

@@ -62,7 +62,7 @@ use preflight::Stopped;
 use save::RunShelf;
 use scope::Scope;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -141,6 +141,8 @@ pub(crate) struct Run {
     selection: Selection,
     /// A person said yes to all further changes that want no typed word.
     allows_all: AtomicBool,
+    /// Paths of the steps whose changes a person refused in an earlier process of the run.
+    refused: BTreeSet<String>,
     begun: clock::Begun,
 }
 
@@ -160,9 +162,10 @@ impl Engine {
         let mut planned = actions(&self.plan, &place);
         planned.retain(|action| selection.leaves_out(&action.path).is_none());
         let (connection, target, stopped) = self.identify(&planned).await;
+        let refused = self.recorder.state(consent::refused);
         self.header(run_id, &target, selection.part())?;
         let (locking, timeout) = (self.locking, self.timeout);
-        let run = self.start(run_id, connection, target, begun, selection);
+        let run = self.start(run_id, connection, target, begun, (selection, refused));
         let scope = run.scope();
         let writes =
             planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
@@ -222,10 +225,11 @@ impl Engine {
         connection: Option<Connection>,
         target: Target,
         begun: clock::Begun,
-        selection: Selection,
+        (selection, refused): (Selection, BTreeSet<String>),
     ) -> Arc<Run> {
         let masker = self.recorder.masker().clone();
         Arc::new(Run {
+            refused,
             run_id: Arc::from(run_id),
             mode: self.mode,
             trust_reads: self.trust_reads,

@@ -148,9 +148,7 @@ impl Run {
         }))?;
         Ok(match self.consent(step, path, title, &changes, &digest).await? {
             Answer::Yes => None,
-            Answer::No => {
-                Some(Ended::without_output(Outcome::Cancelled, "rejected at the prompt").into())
-            }
+            Answer::No => Some(Ended::without_output(Outcome::Cancelled, Reason::Refused).into()),
             Answer::Nobody(waits) => Some(End::Waits(waits)),
         })
     }

@@ -64,9 +64,10 @@ impl Selection {
     }
 
     /// The step that nobody looked at before this change, though the run would have stopped there.
-    pub(super) fn unguarded(&self, path: &str) -> Option<String> {
+    /// Where something was changed already, what makes good or cleans up must not be missing.
+    pub(super) fn unguarded(&self, path: &str, has_changed: bool) -> Option<String> {
         let unguarded = self.unguarded.lock().unwrap_or_else(PoisonError::into_inner);
-        unguarded.clone().filter(|_| !self.is_indispensable(path))
+        unguarded.clone().filter(|_| !has_changed || !self.is_indispensable(path))
     }
 
     fn note(&self, step: &Step) {
@@ -121,7 +122,8 @@ impl Run {
     pub(super) fn unguarded(&self, step: &Step, path: &str) -> Option<Reason> {
         let changes = matches!(step.body, Body::Verb(_))
             && matches!(step.body.effect(), Effect::Write | Effect::Opaque);
-        let guard = self.selection.unguarded(path).filter(|_| changes)?;
+        let has_changed = || !self.recorder.state(|state| state.made().is_empty());
+        let guard = self.selection.unguarded(path, changes && has_changed()).filter(|_| changes)?;
         Some(Reason::depends_on(&guard, Outcome::Skipped, &Reason::from("it was left out")))
     }
 

@@ -115,6 +115,7 @@ impl MapText for Reason {
                 Self::SkippedBy { by: by.map_text(border), text: text.map_text(border) }
             }
             Self::LeftOut { option } => Self::LeftOut { option },
+            Self::Refused => Self::Refused,
             Self::Guard { guard, text, instead } => Self::Guard {
                 guard,
                 text: text.map_text(border),

@@ -30,6 +30,8 @@ pub enum Reason {
         /// The option that says so, such as `--only`.
         option: String,
     },
+    /// A person did not allow its changes.
+    Refused,
     /// A guard refused its changes and was not overridden.
     Guard {
         /// Id of the guard.
@@ -111,6 +113,7 @@ impl Reason {
             | Self::OnlyWhen { .. }
             | Self::SkippedBy { .. }
             | Self::LeftOut { .. }
+            | Self::Refused
             | Self::NotPassed { .. } => self.clone(),
         }
     }
@@ -141,6 +144,7 @@ impl fmt::Display for Reason {
             Self::OnlyWhen { condition } => write!(f, "only when {condition}"),
             Self::SkippedBy { by, text } => write!(f, "skipped by {by}: {text}"),
             Self::LeftOut { option } => write!(f, "left out by {option}"),
+            Self::Refused => f.write_str("rejected at the prompt"),
             Self::Guard { guard, text, instead } => {
                 write!(f, "{text}; {instead}, or override the guard: --override {guard}")
             }

@@ -57,7 +57,8 @@ pub(super) fn place(target: &Target) -> Place {
 }
 
 /// The last run of each runbook on each target, in the order of their names; `runs` come newest
-/// first. A dry run is none, and what takes an earlier run back has no runbook.
+/// first. A dry run is none, what takes an earlier run back has no runbook, and that a part passed
+/// does not say how the whole is.
 pub fn last_runs(
     runs: impl IntoIterator<Item = RunInfo>,
     is_running: impl Fn(&str) -> bool,
@@ -69,6 +70,9 @@ pub fn last_runs(
             continue;
         }
         let verdict = info.finished.as_ref().map(|end| end.verdict);
+        if verdict == Some(Verdict::Partial) {
+            continue;
+        }
         let passed = info.ended.filter(|_| verdict == Some(Verdict::Passed));
         let known = last.entry((header.runbook.clone(), place(&header.target)));
         let known = known.or_insert_with(|| {

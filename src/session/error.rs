@@ -157,6 +157,20 @@ pub enum Refusal {
         /// The path that is nearest.
         near: Option<String>,
     },
+    /// A part that names what is not a part of its own.
+    #[error("{step} is what is checked after {change}: --only {change} does both")]
+    PartOfAChange {
+        /// What was named.
+        step: String,
+        /// The step that it belongs to.
+        change: String,
+    },
+    /// A part in which there is nothing.
+    #[error("no step of {runbook} is in this part")]
+    EmptyPart {
+        /// The runbook.
+        runbook: String,
+    },
     /// There is no such step.
     #[error("{runbook} has no step {step}")]
     NoStep {

@@ -4,7 +4,7 @@ use super::run::Begin;
 use super::target::planned;
 use super::{Conduct, Params, Refusal, Session, SessionError, Workspace};
 use crate::diagnostic::nearest;
-use crate::event::{AnsweredAlert, Mode, Part};
+use crate::event::{AnsweredAlert, Mode, Part, PlannedStep, is_within};
 use crate::plan::Plan;
 
 /// A run to begin.
@@ -58,6 +58,22 @@ pub fn start(workspace: &Workspace, options: Start) -> Result<Session, SessionEr
 /// Refuses a part that names a step which the plan does not have.
 fn known(plan: &Plan, part: &Part) -> Result<(), Refusal> {
     let steps = plan.steps();
+    for path in part.named() {
+        // a group can be done in part, a change cannot
+        let owner = steps
+            .iter()
+            .find(|step| is_within(path, &step.path) && !step.action.is_group())
+            .filter(|_| steps.iter().any(|step| step.path == *path));
+        if let Some(owner) = owner {
+            return Err(Refusal::PartOfAChange { step: path.clone(), change: owner.path.clone() });
+        }
+    }
+    let paths = || steps.iter().map(|step| step.path.as_str());
+    let is_known = part.named().all(|path| paths().any(|known| known == path));
+    let is_done = |step: &&PlannedStep| part.leaves_out(&step.path, paths()).is_none();
+    if is_known && steps.iter().filter(is_done).all(|step| step.action.is_group()) {
+        return Err(Refusal::EmptyPart { runbook: plan.runbook.name.clone() });
+    }
     match part.named().find(|path| !steps.iter().any(|step| step.path == **path)) {
         None => Ok(()),
         Some(unknown) => {

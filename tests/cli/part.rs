@@ -145,3 +145,41 @@ fn a_step_that_does_not_exist_is_a_mistake() {
     let said = stage.run(&["run", "steps.yaml", "--start-at", "rollout"]);
     assert!(said.code == 2 && said.stderr.contains("runbook plan"), "{}", said.all());
 }
+
+#[test]
+fn a_change_that_makes_good_or_cleans_up_is_not_made_behind_a_look_that_was_left_out() {
+    let stage = stage();
+    stage.place.write(
+        "rescue.yaml",
+        "runbook: v1
+title: Change and make good
+namespace: petrosa-apps
+steps:
+  - id: guard
+    get: {kind: Deployment, name: petrosa-ta-bot}
+    expect: .spec.replicas > 100
+  - id: group
+    steps:
+      - id: mark
+        annotate: {target: deployment/petrosa-ta-bot, annotations: {noted: '1'}}
+        then: {id: verify, get: {kind: Deployment, name: petrosa-ta-bot}}
+    rescue:
+      - id: again
+        annotate: {target: deployment/petrosa-ta-bot, annotations: {noted: '2'}}
+always:
+  - id: end
+    annotate: {target: deployment/petrosa-ta-bot, annotations: {noted: '3'}}
+",
+    );
+    let run = |part: &[&str]| {
+        stage.run(&[&["run", "rescue.yaml", "--yes", "--output", "json"], part].concat())
+    };
+    let said = run(&["--only", "group"]);
+    assert_eq!((said.code, stage.writes().len()), (3, 0), "{}", said.all());
+    let said = run(&["--only", "group/mark/verify"]);
+    assert_eq!((said.code, stage.writes().len()), (2, 0), "{}", said.all());
+    assert!(said.all().contains("checked after group/mark: --only group/mark"), "{}", said.all());
+    let said = run(&["--only", "guard", "--start-at", "group"]);
+    assert_eq!((said.code, stage.writes().len()), (2, 0), "{}", said.all());
+    assert!(said.all().contains("no step of"), "{}", said.all());
+}

@@ -392,3 +392,22 @@ fn a_runbook_is_picked_by_typing_a_part_of_its_name() {
     assert_eq!(code, Some(2), "{screen}");
     assert!(screen.contains("runbook run mine/zebra --color never --set replicas="), "{screen}");
 }
+
+#[test]
+fn what_a_person_refused_is_not_made_because_a_resume_says_yes() {
+    let stage = Stage::new("healthy", false);
+    stage.place.write(
+        "twice.yaml",
+        TWICE.replace("  - id: first\n", "  - id: first\n    on_failure: continue\n"),
+    );
+    let mut terminal = Terminal::run(&stage, &["run", "twice.yaml"], "");
+    terminal.shows(CHANGE, 1);
+    terminal.types("no\n");
+    terminal.shows(CHANGE, 2);
+    terminal.types("quit\n");
+    let (code, screen) = terminal.end();
+    assert_eq!((code, stage.writes().len()), (Some(4), 0), "{screen}");
+    let resumed = stage.run(&["resume", RUN, "--yes"]);
+    assert_eq!((resumed.code, stage.writes().len()), (4, 0), "{}", resumed.all());
+    assert!(resumed.all().contains("--step first"), "{}", resumed.all());
+}
