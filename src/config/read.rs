@@ -126,18 +126,18 @@ fn without_secrets(text: &str) -> String {
         shown.to_owned()
             + &rest
                 .split_inclusive(['\'', '"', ',', ' ', ']', '\n'])
-                .map(starred)
+                .map(|piece| starred(piece, line.contains("://")))
                 .collect::<String>()
     };
     text.split_inclusive('\n').map(line).collect()
 }
 
-/// A piece of a line with its delimiter: of a URL the host at most.
-fn starred(piece: &str) -> String {
+/// A piece of a line with its delimiter: of a URL the host at most, of anything else nothing.
+fn starred(piece: &str, is_url: bool) -> String {
     let body = piece.trim_end_matches(['\'', '"', ',', ' ', ']', '\n']);
     let start = body.find("://").map_or(0, |at| at + 3);
     let host = body[start..].find('/').map_or(body.len(), |at| start + at + 1);
-    let shown = if body[start..host].contains('@') { start } else { host };
+    let shown = if !is_url || body[start..host].contains('@') { start } else { host };
     let stars = "*".repeat(body.len() - shown);
     format!("{}{stars}{}", &body[..shown], &piece[body.len()..])
 }
