@@ -3,7 +3,7 @@
 
 use super::exit::CommandError;
 use super::keyboard::{self, Hidden, hidden_line, line};
-use super::prompt::TRIES;
+use super::prompt::{TRIES, write};
 use crate::action::shell_word;
 use crate::document::Param;
 use crate::engine::Stop;
@@ -11,7 +11,6 @@ use crate::plan::ParamError;
 use crate::report::wrap;
 use crate::session::{Session, SessionError, Start, Workspace, load, start};
 use console::Term;
-use std::io::Write;
 
 /// Begins a run. What is missing is asked for, if somebody is there and may be asked.
 pub(super) fn begin(
@@ -156,9 +155,7 @@ impl Terminal {
 
 impl Asked for Terminal {
     fn say(&mut self, text: &str) -> Option<()> {
-        let mut stderr = anstream::stderr();
-        // a terminal that takes no text takes no answer either
-        stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok()
+        write(text)
     }
 
     fn answer(&mut self, is_secret: bool) -> Option<String> {

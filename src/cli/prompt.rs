@@ -51,7 +51,7 @@ impl Prompt for TerminalPrompt {
             };
             talk.paragraph(&format!("> {path}  {title}"))?;
             talk.indented(4, &format!("{verb}, {does} · {place}"))?;
-            talk.choice(&talk.run_it(), STEPS, &|line| {
+            talk.choice(&talk.offer("Run this step?", "yes / skip / all / quit"), STEPS, &|line| {
                 Some(match line.to_lowercase().as_str() {
                     "y" | "yes" => Some(Go::On),
                     "s" | "skip" => Some(Go::Past),
@@ -144,7 +144,8 @@ impl TerminalPrompt {
     }
 }
 
-fn write(text: &str) -> Option<()> {
+/// Says something at the terminal.
+pub(super) fn write(text: &str) -> Option<()> {
     let mut stderr = anstream::stderr();
     // a terminal that takes no text takes no answer either
     stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok()
@@ -227,16 +228,15 @@ impl Talk<'_> {
         approval.why.iter().try_for_each(|line| self.indented(4, line))
     }
 
-    /// The question whether a change is made, with its answers in words.
+    /// The question whether a change is made.
     fn make_it(&self) -> String {
-        let between = if self.columns < 60 { "\n  " } else { " " };
-        format!("  Make this change?{between}yes / no / all / details / quit: ")
+        self.offer("Make this change?", "yes / no / all / details / quit")
     }
 
-    /// The question whether a step is run, with its answers in words.
-    fn run_it(&self) -> String {
+    /// A question with its answers in words.
+    fn offer(&self, question: &str, answers: &str) -> String {
         let between = if self.columns < 60 { "\n  " } else { " " };
-        format!("  Run this step?{between}yes / skip / all / quit: ")
+        format!("  {question}{between}{answers}: ")
     }
 
     /// A word that is typed as it stands; Enter is a no.

@@ -4,7 +4,7 @@ use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
 use super::{Format, Global, output, pager};
 use crate::engine::EngineError;
-use crate::event::{self, Event, Record, StepFinished};
+use crate::event::{self, Event, Record, StepFinished, covers};
 use crate::journal;
 use crate::report::{Show, output_of, write_line};
 use crate::session::Notice;
@@ -84,7 +84,7 @@ fn step(
 ) -> Result<Exit, CommandError> {
     let mut summary = state.summary();
     let known: Vec<String> = summary.steps.iter().map(|step| step.path.clone()).collect();
-    summary.steps.retain(|step| is_in(&step.path, path));
+    summary.steps.retain(|step| covers(path, &step.path));
     if summary.steps.is_empty() {
         return Err(CommandError::Usage(format!(
             "run {} has no record of a step `{path}`; its steps: {}",
@@ -108,7 +108,7 @@ fn step(
             let mut out = BufWriter::new(io::stdout().lock());
             let of_it = records
                 .iter()
-                .filter(|record| record.event.path().is_some_and(|of| is_in(of, path)));
+                .filter(|record| record.event.path().is_some_and(|of| covers(path, of)));
             of_it.into_iter().try_for_each(|record| write_line(record, &mut out))?;
             out.flush()?;
         }
@@ -131,9 +131,4 @@ fn with_outputs(document: &mut Value, records: &[Record]) -> std::io::Result<()>
         }
     }
     Ok(())
-}
-
-/// Whether a step is this one, or in it.
-fn is_in(path: &str, step: &str) -> bool {
-    path.strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
 }

@@ -3,7 +3,7 @@
 use super::file::ConfigFile;
 use crate::action::Prometheus;
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::document::{Catalogue, FileKind, Toml, read};
+use crate::document::{Catalogue, FileKind, Toml, is_or_has, read};
 use crate::notify::Channel;
 use crate::plan::check_namespace;
 use std::path::Path;
@@ -93,7 +93,7 @@ fn values(toml: &Toml<ConfigFile>, wrong: &mut Vec<Diagnostic>) {
     let own = Catalogue::new(&[]);
     let names: Vec<&str> = own.list().map(|entry| entry.name.as_str()).collect();
     for (at, name) in builtin.iter().enumerate() {
-        if !names.iter().any(|known| is_offered(known, name)) {
+        if !names.iter().any(|known| is_or_has(name, known)) {
             let folders = names.iter().filter_map(|name| {
                 name.split_once('/').map(|(folder, _)| &name[..folder.len() + 1])
             });
@@ -105,11 +105,6 @@ fn values(toml: &Toml<ConfigFile>, wrong: &mut Vec<Diagnostic>) {
             bad("builtin", Some(at), format!("no built-in runbook is `{name}`"), &label);
         }
     }
-}
-
-/// Whether a name, or a folder with its slash, is this runbook or has it.
-fn is_offered(runbook: &str, name: &str) -> bool {
-    runbook == name || (name.ends_with('/') && runbook.starts_with(name))
 }
 
 /// The text with stars in the place of what may be secret in the URLs of channels, character by

@@ -41,6 +41,11 @@ pub struct Root {
     pub named: bool,
 }
 
+/// Whether a name is this runbook, or a folder such as `kubernetes/` that has it.
+pub fn is_or_has(name: &str, runbook: &str) -> bool {
+    runbook == name || (name.ends_with('/') && runbook.starts_with(name))
+}
+
 /// A runbook's name and where its text is.
 #[derive(Clone, Debug)]
 pub struct CatalogueEntry {
@@ -164,12 +169,9 @@ impl Catalogue {
     /// them works, and what was begun with them can be gone on with.
     #[must_use]
     pub fn offering(mut self, embedded: Option<&[String]>) -> Self {
-        let is_in = |name: &str, wanted: &String| {
-            name == wanted || (wanted.ends_with('/') && name.starts_with(wanted.as_str()))
-        };
         if let Some(offered) = embedded {
             for entry in self.entries.values_mut().filter(|entry| entry.path.is_none()) {
-                entry.hidden = !offered.iter().any(|wanted| is_in(&entry.name, wanted));
+                entry.hidden = !offered.iter().any(|wanted| is_or_has(wanted, &entry.name));
             }
         }
         self

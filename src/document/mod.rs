@@ -27,7 +27,7 @@ mod toml;
 mod upgrade;
 
 pub use body::{Body, Group, Written};
-pub use catalogue::{Catalogue, CatalogueEntry, CatalogueError, Root};
+pub use catalogue::{Catalogue, CatalogueEntry, CatalogueError, Root, is_or_has};
 pub use deferred::Deferred;
 pub use files::{FileKind, collect, collect_all, read};
 pub use foreign::foreign_words;

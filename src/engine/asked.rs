@@ -1,5 +1,6 @@
 //! What a person is shown of the changes that are to be allowed. Pure.
 
+use super::step::one_line;
 use crate::document::Step;
 use crate::event::{PlannedChange, Target};
 use crate::expression::Expectation;
@@ -28,8 +29,7 @@ pub(super) fn place(target: &Target) -> String {
 
 /// Why a step makes its changes, each of them in words, and what is looked at after them.
 pub(super) fn why(step: &Step, changes: &[PlannedChange]) -> Vec<String> {
-    let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let when = step.when.iter().map(|when| format!("because {}", in_one_line(when.source())));
+    let when = step.when.iter().map(|when| format!("because {}", one_line(when.source())));
     let change = |change: &PlannedChange| {
         format!("{} {}: {}", change.verb, change.object.short(), change.summary)
     };

@@ -469,6 +469,6 @@ fn item(scope: &Scope, path: &str) -> String {
 }
 
 /// A program in one line, for a reason.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -30,7 +30,7 @@ pub use judgement::{JudgedItem, Judgement, Truth};
 pub use kind::StepKind;
 pub use next::{Mark, Next, shell_word, short_id, typed_value};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
-pub use part::{Part, is_within};
+pub use part::{Part, covers, is_within};
 pub use reason::Reason;
 pub use saved::Saved;
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};

@@ -47,7 +47,7 @@ impl Part {
 }
 
 /// Whether the step at `path` is the one at `outer`, or within it.
-fn covers(outer: &str, path: &str) -> bool {
+pub fn covers(outer: &str, path: &str) -> bool {
     outer == path || is_within(path, outer)
 }
 

@@ -4,7 +4,7 @@ use super::run::Begin;
 use super::target::planned;
 use super::{Conduct, Params, Refusal, Session, SessionError, Workspace};
 use crate::diagnostic::nearest;
-use crate::event::{AnsweredAlert, Mode, Part, PlannedStep, is_within};
+use crate::event::{AnsweredAlert, Mode, Part, is_within};
 use crate::plan::Plan;
 
 /// A run to begin.
@@ -55,36 +55,27 @@ pub fn start(workspace: &Workspace, options: Start) -> Result<Session, SessionEr
     Session::new(workspace, Begin { plan, mode, undoes: None, alert, part, run, conduct })
 }
 
-/// Refuses a part that names a step which the plan does not have.
+/// Refuses a part that names what is no step of the plan or no part of its own, or that is empty.
 fn known(plan: &Plan, part: &Part) -> Result<(), Refusal> {
     let steps = plan.steps();
+    let runbook = || plan.runbook.name.clone();
+    let paths = || steps.iter().map(|step| step.path.as_str());
+    if let Some(unknown) = part.named().find(|path| !paths().any(|known| known == *path)) {
+        let near = nearest(unknown, paths()).map(str::to_owned);
+        return Err(Refusal::NoSuchStep { runbook: runbook(), step: unknown.clone(), near });
+    }
     for path in part.named() {
         // a group can be done in part, a change cannot
-        let owner = steps
-            .iter()
-            .find(|step| is_within(path, &step.path) && !step.action.is_group())
-            .filter(|_| steps.iter().any(|step| step.path == *path));
-        if let Some(owner) = owner {
+        let mut owners = steps.iter().filter(|step| is_within(path, &step.path));
+        if let Some(owner) = owners.find(|step| !step.action.is_group()) {
             return Err(Refusal::PartOfAChange { step: path.clone(), change: owner.path.clone() });
         }
     }
-    let paths = || steps.iter().map(|step| step.path.as_str());
-    let is_known = part.named().all(|path| paths().any(|known| known == path));
-    let is_done = |step: &&PlannedStep| part.leaves_out(&step.path, paths()).is_none();
-    if is_known && steps.iter().filter(is_done).all(|step| step.action.is_group()) {
-        return Err(Refusal::EmptyPart { runbook: plan.runbook.name.clone() });
+    let mut done = steps.iter().filter(|step| part.leaves_out(&step.path, paths()).is_none());
+    if done.all(|step| step.action.is_group()) {
+        return Err(Refusal::EmptyPart { runbook: runbook() });
     }
-    match part.named().find(|path| !steps.iter().any(|step| step.path == **path)) {
-        None => Ok(()),
-        Some(unknown) => {
-            let near = nearest(unknown, steps.iter().map(|step| step.path.as_str()));
-            Err(Refusal::NoSuchStep {
-                runbook: plan.runbook.name.clone(),
-                step: unknown.clone(),
-                near: near.map(str::to_owned),
-            })
-        }
-    }
+    Ok(())
 }
 
 /// A run of a runbook on a simulated cluster: that of its options, or the one that the runbook

@@ -39,11 +39,7 @@ pub fn declared(
     for object in objects {
         let (own, name) = place(object);
         let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
-        // what a controller made is declared by that
-        let known = inventory.workloads.iter().any(|workload| {
-            workload.kind == kind && workload.name == name && workload.pod.namespace == own
-        });
-        if !known || namespace.is_some_and(|wanted| wanted != own) {
+        if !is_workload(inventory, object) || namespace.is_some_and(|wanted| wanted != own) {
             continue;
         }
         for (variable, value) in variables(object, own, &maps) {
@@ -112,6 +108,15 @@ fn address(inventory: &Inventory, namespace: &str, text: &str) -> Option<(Destin
         .iter()
         .any(|service| service.name == name && service.namespace == place)
         .then_some((destination, port))
+}
+
+/// Whether an object is a workload. What a controller made is declared by that.
+pub(super) fn is_workload(inventory: &Inventory, object: &Value) -> bool {
+    let (namespace, name) = place(object);
+    let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
+    inventory.workloads.iter().any(|workload| {
+        workload.kind == kind && workload.name == name && workload.pod.namespace == namespace
+    })
 }
 
 /// The containers of a workload's template, those of init last.

@@ -58,14 +58,16 @@ fn write_page(title: &str, graph: &Graph) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
+/// The beginning of a table, with what its columns are.
+fn head(text: &mut String, columns: &[&str]) -> fmt::Result {
+    let columns: String =
+        columns.iter().map(|column| format!("<th scope=\"col\">{column}</th>")).collect();
+    writeln!(text, "<div class=\"table\" tabindex=\"0\">\n<table>\n<tr>{columns}</tr>")
+}
+
 fn table(text: &mut String, edges: &[&GraphEdge]) -> fmt::Result {
     let explains = edges.iter().any(|edge| !edge.reason.is_empty());
-    let head = if explains { "<th scope=\"col\">Why</th>" } else { "" };
-    writeln!(
-        text,
-        "<div class=\"table\" tabindex=\"0\">\n<table>\n<tr><th scope=\"col\">From</th>\
-         <th scope=\"col\">To</th><th scope=\"col\">Port</th>{head}</tr>"
-    )?;
+    head(text, if explains { &["From", "To", "Port", "Why"] } else { &["From", "To", "Port"] })?;
     for edge in edges {
         let why =
             if explains { format!("<td>{}</td>", escaped(&edge.reason)) } else { String::new() };
@@ -82,11 +84,7 @@ fn table(text: &mut String, edges: &[&GraphEdge]) -> fmt::Result {
 }
 
 fn unread(text: &mut String, all: &[NotLookedAt]) -> fmt::Result {
-    writeln!(
-        text,
-        "<div class=\"table\" tabindex=\"0\">\n<table>\n<tr><th scope=\"col\">Workload</th>\
-         <th scope=\"col\">Variable</th><th scope=\"col\">Why</th></tr>"
-    )?;
+    head(text, &["Workload", "Variable", "Why"])?;
     for one in all {
         let variable = if one.variable == "*" { "every variable" } else { &one.variable };
         writeln!(

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::declared::{containers, place};
+use super::declared::{containers, is_workload, place};
 use super::{GraphNode, Inventory};
 
 /// Endings of the names of variables that hold an address.
@@ -55,10 +55,7 @@ pub fn not_looked_at(
     for object in objects {
         let (own, name) = place(object);
         let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
-        let is_workload = inventory.workloads.iter().any(|workload| {
-            workload.kind == kind && workload.name == name && workload.pod.namespace == own
-        });
-        if !is_workload || own != namespace || kind == "job" {
+        if own != namespace || kind == "job" || !is_workload(inventory, object) {
             continue;
         }
         let source = GraphNode { namespace: own.to_owned(), name: format!("{kind}/{name}") };
