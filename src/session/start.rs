@@ -4,7 +4,7 @@ use super::run::Begin;
 use super::target::planned;
 use super::{Conduct, Params, Refusal, Session, SessionError, Workspace};
 use crate::diagnostic::nearest;
-use crate::event::{AnsweredAlert, Mode, Part, is_within};
+use crate::event::{AnsweredAlert, Mode, Part, PlannedStep, is_within};
 use crate::plan::Plan;
 
 /// A run to begin.
@@ -71,8 +71,10 @@ fn known(plan: &Plan, part: &Part) -> Result<(), Refusal> {
             return Err(Refusal::PartOfAChange { step: path.clone(), change: owner.path.clone() });
         }
     }
+    // a loop whose items are known in the run only has no steps of its own in the plan
+    let is_around = |step: &PlannedStep| paths().any(|path| is_within(path, &step.path));
     let mut done = steps.iter().filter(|step| part.leaves_out(&step.path, paths()).is_none());
-    if done.all(|step| step.action.is_group()) {
+    if !part.is_whole() && done.all(is_around) {
         return Err(Refusal::EmptyPart { runbook: runbook() });
     }
     Ok(())

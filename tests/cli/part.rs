@@ -183,3 +183,33 @@ always:
     assert_eq!((said.code, stage.writes().len()), (2, 0), "{}", said.all());
     assert!(said.all().contains("no step of"), "{}", said.all());
 }
+
+#[test]
+fn a_loop_over_what_only_the_run_knows_is_a_part() {
+    let stage = stage();
+    let text = "runbook: v1
+title: Twice
+namespace: petrosa-apps
+steps:
+  - id: pairs
+    for_each: '[1, 2] + [$run.id | length]'
+    steps:
+      - id: double
+        value: $item * 2
+  - id: other
+    value: 1
+";
+    stage.place.write("loop.yaml", text);
+    for (part, doubled) in [(&["--only", "pairs"][..], 3), (&["--start-at", "other"], 0)] {
+        let said = stage.run(&[&["run", "loop.yaml", "--output", "json"], part].concat());
+        let steps = outcomes(&document(&said.stdout));
+        let passed =
+            |(id, outcome): &&(String, String)| id.ends_with("double") && outcome == "passed";
+        assert_eq!(
+            (said.code, steps.iter().filter(passed).count()),
+            (0, doubled),
+            "{}",
+            said.all()
+        );
+    }
+}
