@@ -1,7 +1,7 @@
 //! What to type when a command was refused.
 
 use crate::action::shell_word;
-use crate::event::short_id;
+use crate::event::{assignment, short_id};
 use crate::session::{NotApproved, Refusal};
 
 /// A refusal in words, with what to type next.
@@ -31,7 +31,9 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
             "; review it, then run again with --trust {digest}, or pass its directory with \
                 --catalogue"
         ),
-        Refusal::Withheld { param, .. } => format!(": pass it again with --set {param}=VALUE"),
+        Refusal::Withheld { param, .. } => {
+            format!(": pass it again in the environment, as {}", assignment(param))
+        }
         Refusal::Ended { run, .. } => format!("; to see it: runbook show {}", short_id(run)),
         Refusal::NotDue { run, step, .. } => format!(
             "; then continue with: runbook resume --due. Not to wait: runbook resume {} --skip {} \

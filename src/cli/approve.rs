@@ -6,7 +6,6 @@ use super::prompt::{TerminalPrompt, coloured};
 use super::{Global, output};
 use crate::action::{Duration, Prompt, Question};
 use crate::engine::Stop;
-use crate::event;
 use crate::session::{Approval, ClusterChoice, Pending, SessionError, pending};
 use clap::Args;
 use std::path::PathBuf;
@@ -61,7 +60,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     }
     let how =
         if arguments.impersonate.is_some() { "runbook approve --as" } else { "runbook approve" };
-    let (run, of_another) = (pending.run.clone(), pending.of_another());
+    let (next, of_another) = (pending.resume_command(), pending.of_another());
     let approved = pending.approve(Approval {
         user,
         typed: arguments.typed.clone(),
@@ -73,7 +72,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     if of_another {
         output::hint(&format!("It is valid only if a person other than {by} resumes the run."));
     }
-    output::hint(&format!("To continue: runbook resume {}", event::short_id(&run)));
+    output::hint(&format!("To continue: {next}"));
     Ok(Exit::Passed)
 }
 

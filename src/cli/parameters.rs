@@ -5,8 +5,10 @@ use super::exit::CommandError;
 use super::keyboard::{self, Hidden, hidden_line, line};
 use super::prompt::{TRIES, write};
 use crate::action::shell_word;
+use crate::diagnostic::nearest;
 use crate::document::Param;
 use crate::engine::Stop;
+use crate::event::assignment;
 use crate::plan::ParamError;
 use crate::report::wrap;
 use crate::session::{Session, SessionError, Start, Workspace, load, start};
@@ -54,10 +56,15 @@ pub(super) fn incomplete(
 fn given(workspace: &Workspace, runbook: &str) -> Vec<String> {
     let mut words = typed(std::env::args().skip(1).collect(), runbook);
     let (name, loaded) = load(&workspace.catalogue(), runbook).unwrap_or_default();
-    let declared = loaded.get(&name).map(|runbook| &runbook.params);
-    let is_secret =
-        |name: &str| declared.and_then(|params| params.get(name)).is_some_and(|param| param.secret);
-    hide(&mut words, &is_secret);
+    let Some(declared) = loaded.get(&name).map(|runbook| &runbook.params) else { return words };
+    // a mistyped name may be that of a secret
+    let instead = |name: &str| match declared.get(name) {
+        Some(param) => param.secret.then(|| name.to_owned()),
+        None => {
+            nearest(name, declared.keys().map(String::as_str)).or(Some(name)).map(str::to_owned)
+        }
+    };
+    hide(&mut words, &instead);
     words
 }
 
@@ -71,25 +78,25 @@ fn typed(mut words: Vec<String>, runbook: &str) -> Vec<String> {
     words
 }
 
-/// Replaces the values of secret parameters, and the URLs of channels: whoever knows one can write
-/// there.
-fn hide(words: &mut [String], is_secret: &dyn Fn(&str) -> bool) {
-    let mut follows_notify = false;
+/// Replaces the values of the parameters that have to be named `instead`, and the URLs of channels:
+/// whoever knows one can write there.
+fn hide(words: &mut [String], instead: &dyn Fn(&str) -> Option<String>) {
+    let mut previous = String::new();
     for word in words {
-        let (option, pair) = match word.split_once('=') {
-            Some((option @ ("--set" | "--notify"), pair)) => (option, pair),
-            _ => ("", word.as_str()),
+        let (option, own, pair) = match word.split_once('=') {
+            Some((option @ ("--set" | "--notify"), pair)) => (option, format!("{option}="), pair),
+            _ => (previous.as_str(), String::new(), word.as_str()),
         };
-        let is_channel = follows_notify || option == "--notify";
-        follows_notify = word == "--notify";
-        if let Some((name, _)) = pair.split_once('=') {
-            let instead = match (is_channel, is_secret(name)) {
-                (true, _) => "URL".to_owned(),
-                (false, true) => name.to_uppercase(),
-                (false, false) => continue,
-            };
-            let option = if option.is_empty() { String::new() } else { format!("{option}=") };
-            *word = format!("{option}{name}={instead}");
+        let shown = match (option, pair.split_once('=')) {
+            ("--notify", Some((kind, _))) => Some(format!("{own}{kind}=URL")),
+            ("--set", Some((name, _))) => {
+                instead(name).map(|name| format!("{own}{name}={}", name.to_uppercase()))
+            }
+            _ => None,
+        };
+        previous.clone_from(word);
+        if let Some(shown) = shown {
+            *word = shown;
         }
     }
 }
@@ -98,17 +105,13 @@ fn hide(words: &mut [String], is_secret: &dyn Fn(&str) -> bool) {
 /// the machine can see.
 fn command(given: &[String], values: &[(&str, &Param, String)]) -> String {
     let (secret, open): (Vec<_>, Vec<_>) = values.iter().partition(|(_, param, _)| param.secret);
-    let variable = |(name, _, _): &&(&str, &Param, String)| {
-        let name = name.to_uppercase().replace('-', "_");
-        format!("RUNBOOK_PARAM_{name}={name}")
-    };
     let set = open
         .iter()
         .map(|(name, _, value)| format!("--set {}", shell_word(&format!("{name}={value}"))));
     let words = given.iter().map(|word| shell_word(word));
     secret
         .iter()
-        .map(variable)
+        .map(|(name, _, _)| assignment(name))
         .chain(std::iter::once("runbook".to_owned()))
         .chain(words)
         .chain(set)
@@ -131,7 +134,7 @@ fn ask(runbook: &str, errors: &[ParamError], given: &[String]) -> Option<Vec<(St
         answers.push((error.name.as_str(), param, asked(&mut terminal, &error.name, param)?));
     }
     let again = command(given, &answers);
-    terminal.say(&format!("\n  The same without questions: {again}\n\n"))?;
+    terminal.say(&format!("\n  To run it without questions: {again}\n\n"))?;
     Some(answers.into_iter().map(|(name, _, value)| (name.to_owned(), value)).collect())
 }
 
@@ -287,11 +290,11 @@ mod tests {
     fn the_command_to_complete_is_the_one_that_was_typed_without_its_secrets() {
         let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let mut given =
-            text(&["run", "a/b", "--set", "token=hunter2", "--set=token=x", "--set", "note=a b"]);
-        hide(&mut given, &|name| name == "token");
+            text(&["run", "a/b", "--set", "token=hunter2", "--set=tokn=x", "--set", "note=a b"]);
+        hide(&mut given, &|name| name.starts_with("tok").then(|| "token".to_owned()));
         let mut channels =
             text(&["--notify", "slack=https://h/x?a=b", "--notify=webhook=https://h/y", "a=b"]);
-        hide(&mut channels, &|_| false);
+        hide(&mut channels, &|_| None);
         assert_eq!(channels, text(&["--notify", "slack=URL", "--notify=webhook=URL", "a=b"]));
         let (open, secret) = (
             param(json!({"type": "int"})),

@@ -5,7 +5,7 @@ use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
 use super::{Global, output, pager};
 use crate::engine::EngineError;
-use crate::event::Mode;
+use crate::event::{Mode, Verdict};
 use crate::history::{LastRun, Standing, last_runs};
 use crate::journal::{self, Reading};
 use crate::report::{
@@ -198,9 +198,10 @@ fn render(
         ReportFormat::Prometheus => {
             let summary = folded(told)?.summary();
             let standing = summary.verdict.map_or(Standing::Crashed, Standing::Ended);
-            // a dry run is none, what takes a run back has no runbook, and a part does not say how the
-            // whole is
-            let is_one = matches!(summary.mode, Mode::Run | Mode::Resume) && summary.part.is_none();
+            // a dry run is none, what takes a run back has no runbook, and that a part passed does not
+            // say how the whole is
+            let is_one = matches!(summary.mode, Mode::Run | Mode::Resume)
+                && summary.verdict != Some(Verdict::Partial);
             let last = is_one.then(|| LastRun::of(&summary, standing));
             out.write_all(prometheus(last.as_slice()).as_bytes())?;
         }

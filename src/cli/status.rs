@@ -59,8 +59,7 @@ fn next_commands(status: &Status) -> Vec<String> {
 
 /// The command that continues the run.
 fn resume(status: &Status, mark: Option<Mark>) -> String {
-    let (run, options) = (event::short_id(&status.run).to_owned(), status.state.place_options());
-    Next::Resume { run, mark, options }.to_string()
+    status.state.resume_command(mark).to_string()
 }
 
 fn document(status: &Status, next: &[String]) -> Value {

@@ -220,9 +220,10 @@ impl Catalogue {
         self.entries.values().filter(|entry| !entry.hidden)
     }
 
-    /// The heads of all runbooks in order, read by as many threads as there are processors.
+    /// The heads of all runbooks in order, read by as many threads as there are processors. The
+    /// effect of one is the strongest of its steps and of the runbooks that it calls.
     pub fn heads(&self) -> Vec<(&CatalogueEntry, Result<RunbookHead, CatalogueError>)> {
-        let all: Vec<&CatalogueEntry> = self.list().collect();
+        let all: Vec<&CatalogueEntry> = self.entries.values().collect();
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(all.len().div_ceil(FEW))
@@ -231,7 +232,7 @@ impl Catalogue {
         let read = |listed: &[&'_ CatalogueEntry]| {
             listed.iter().map(|listed| listed.head()).collect::<Vec<_>>()
         };
-        let heads: Vec<_> = std::thread::scope(|scope| {
+        let mut heads: Vec<_> = std::thread::scope(|scope| {
             let workers: Vec<_> =
                 all.chunks(part).map(|part| scope.spawn(move || read(part))).collect();
             workers
@@ -241,7 +242,8 @@ impl Catalogue {
                 })
                 .collect()
         });
-        all.into_iter().zip(heads).collect()
+        add_calls(&all, &mut heads);
+        all.into_iter().zip(heads).filter(|(entry, _)| !entry.hidden).collect()
     }
 
     /// Loads a runbook by name and checks it, without looking at what it calls.
@@ -436,4 +438,20 @@ pub(super) fn diagnose(file: &str, source: &Arc<str>, fault: Fault) -> Diagnosti
             .with_label(fault.span, fault.label)
             .with_correction(fault.correction.map(|correction| *correction));
     fault.notes.into_iter().fold(diagnostic, Diagnostic::with_note)
+}
+/// Raises the effects of runbooks to those of the ones that they call, directly or not.
+fn add_calls(all: &[&CatalogueEntry], heads: &mut [Result<RunbookHead, CatalogueError>]) {
+    let mut is_settled = false;
+    while !is_settled {
+        is_settled = true;
+        let names = all.iter().map(|entry| entry.name.clone());
+        let effect = |head: &Result<RunbookHead, _>| head.as_ref().ok().map(|head| head.effect);
+        let effects: BTreeMap<_, _> = names.zip(heads.iter().map(effect)).collect();
+        for head in heads.iter_mut().flatten() {
+            let called = head.calls.iter().filter_map(|name| *effects.get(name)?).max();
+            if called > Some(head.effect) {
+                (head.effect, is_settled) = (called.unwrap_or(head.effect), false);
+            }
+        }
+    }
 }

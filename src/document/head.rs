@@ -5,8 +5,9 @@ use super::deserialize::from_node_seed;
 use super::node::{Fault, Node, NodeKind};
 use super::runbook::Origin;
 use crate::action::{Action, VerbName};
-use crate::construct::{Approve, Confirm, Construct};
+use crate::construct::{Approve, Confirm, Construct, Run};
 use crate::event::Effect;
+use crate::secret::sanitize;
 
 /// The head of a runbook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,11 @@ pub struct RunbookHead {
     pub alerts: Vec<String>,
     /// The names of its parameters, in order of writing.
     pub params: Vec<String>,
-    /// The strongest effect of its steps, called runbooks not included.
+    /// The strongest effect of its steps. Those of the runbooks that it calls are known to the
+    /// catalogue only, see [`Catalogue::heads`](super::Catalogue::heads).
     pub effect: Effect,
+    /// The names of the runbooks that its steps call.
+    pub calls: Vec<String>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -48,17 +52,19 @@ pub(super) fn head(root: &Node) -> Result<RunbookHead, Vec<Fault>> {
         }
     };
     let params = root.get("params").and_then(Node::entries).unwrap_or_default();
-    let mut effect = Effect::Read;
+    let mut does = Does { effect: Effect::Read, calls: Vec::new() };
     for key in ["steps", "always"] {
         if let Some(node) = root.get(key) {
-            steps(node, &mut effect)?;
+            steps(node, &mut does)?;
         }
     }
     if root.get("steps").is_none() {
         return Err(fault("RB0104", root, "missing field `steps`"));
     }
     let params = params.iter().map(|entry| entry.key.clone()).collect();
-    Ok(RunbookHead { title: title.to_owned(), alerts, params, effect, origin: Origin::File })
+    let Does { effect, calls } = does;
+    let title = sanitize(title).into_owned();
+    Ok(RunbookHead { title, alerts, params, effect, calls, origin: Origin::File })
 }
 
 /// The names of alerts that have been written out.
@@ -67,10 +73,16 @@ fn names(alerts: &Node) -> Option<Vec<String>> {
     items.iter().map(|alert| Some(alert.get("name")?.as_str()?.to_owned())).collect()
 }
 
-/// Raises the effect to that of the steps under a node: a list, or one step.
-fn steps(node: &Node, effect: &mut Effect) -> Result<(), Vec<Fault>> {
+/// What steps do: the strongest effect, and which runbooks they call.
+struct Does {
+    effect: Effect,
+    calls: Vec<String>,
+}
+
+/// Adds what the steps under a node do: a list, or one step.
+fn steps(node: &Node, does: &mut Does) -> Result<(), Vec<Fault>> {
     match &node.kind {
-        NodeKind::List(items) => items.iter().try_for_each(|item| steps(item, effect)),
+        NodeKind::List(items) => items.iter().try_for_each(|item| steps(item, does)),
         NodeKind::Map(entries) => {
             for entry in entries {
                 let key = entry.key.as_str();
@@ -78,12 +90,15 @@ fn steps(node: &Node, effect: &mut Effect) -> Result<(), Vec<Fault>> {
                 let is_mark =
                     key == "confirm" && matches!(entry.node.kind, NodeKind::Scalar { .. });
                 if WITHIN.contains(&key) {
-                    steps(&entry.node, effect)?;
+                    steps(&entry.node, does)?;
                 } else if Action::VERBS.contains(&key) {
                     let (action, found) = from_node_seed(&entry.node, VerbName(key));
-                    *effect = (*effect).max(action.ok_or(found.faults)?.effect());
+                    does.effect = does.effect.max(action.ok_or(found.faults)?.effect());
                 } else if ASKS.contains(&key) && !is_mark {
-                    *effect = (*effect).max(Effect::Operator);
+                    does.effect = does.effect.max(Effect::Operator);
+                } else if key == Run::NAME {
+                    let name = entry.node.get("runbook").and_then(Node::as_str);
+                    does.calls.extend(name.map(str::to_owned));
                 }
             }
             Ok(())

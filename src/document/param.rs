@@ -209,7 +209,9 @@ impl Param {
 /// A list as it is typed: `a,b`, or a JSON array, which can be empty and hold anything.
 fn list(text: &str) -> Result<Vec<Value>, String> {
     let text = text.trim();
-    if text.starts_with('[') && text.ends_with(']') {
+    // a word such as [::1]:80 begins with a bracket, too
+    let begins_json = ["[\"", "[{", "[["].iter().any(|start| text.starts_with(start));
+    if begins_json || text.starts_with('[') && text.ends_with(']') {
         return serde_json::from_str(text).map_err(|error| {
             format!("`{text}` is not a JSON array ({error}); for a list of words, write a,b")
         });
@@ -267,8 +269,10 @@ mod tests {
             assert_eq!(param(declared.clone()).parse(text), wanted, "{declared} {text}");
         }
         assert!(param(json!({"type": "duration"})).parse("15").is_err());
-        let wrong = param(json!({"type": "list"})).parse("[a,b]").unwrap_err();
-        assert!(wrong.starts_with("`[a,b]` is not a JSON array"), "{wrong}");
+        for text in ["[a,b]", r#"["a""#] {
+            let wrong = param(json!({"type": "list"})).parse(text).unwrap_err();
+            assert!(wrong.starts_with(&format!("`{text}` is not a JSON array")), "{wrong}");
+        }
         assert!(
             !param(json!({"type": "string", "pattern": "a", "secret": true}))
                 .parse("hunter2")

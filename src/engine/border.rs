@@ -72,7 +72,7 @@ mod tests {
     }
 
     /// By these records find each other; they are written by the runbook and by the program.
-    const NAMES: [&str; 26] = [
+    const NAMES: [&str; 27] = [
         "/action",
         "/changed",
         "/changes",
@@ -99,6 +99,7 @@ mod tests {
         "/undoes",
         "/why/step",
         "/withheld",
+        "/commands/withheld",
     ];
 
     /// The places of all strings in a value.

@@ -61,7 +61,7 @@ impl Run {
             )),
             Body::Pause(_) => self.behind(),
             // of a runbook that only looks one line says as much as all of its steps would
-            Body::Run(call) if !self.changes_something(&call.sketch.runbook) => self.behind(),
+            Body::Run(_) if !self.changes_something(step) => self.behind(),
             // it says what it would wait for
             Body::Run(_)
             | Body::Value(_)
@@ -77,16 +77,8 @@ impl Run {
         Some(Ended::without_output(Outcome::Unknown, format!("step {before} was not executed")))
     }
 
-    fn changes_something(&self, name: &str) -> bool {
-        let Some(runbook) = self.plan.loaded.get(name) else { return false };
-        let called = |step: &Step| match &step.body {
-            Body::Run(call) => self.changes_something(&call.sketch.runbook),
-            _ => false,
-        };
-        runbook
-            .all_steps()
-            .into_iter()
-            .any(|step| matches!(step.own_effect(), Effect::Write | Effect::Opaque) || called(step))
+    fn changes_something(&self, step: &Step) -> bool {
+        matches!(self.plan.effect_of(step), Effect::Write | Effect::Opaque)
     }
 
     /// Remembers the first step that was not done: what is looked at after it would be looked at

@@ -6,7 +6,7 @@ use super::{EngineError, Run};
 use crate::action::Output;
 use crate::construct::WaitForTime;
 use crate::document::Step;
-use crate::event::{Event, Mode, Next, Outcome, StepDue, short_id};
+use crate::event::{Event, Mode, Outcome, StepDue};
 use crate::plan::step_digest;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -45,10 +45,7 @@ impl Run {
             self.recorder.record(Event::StepDue(waits.clone()))?;
         }
         if left > wait.attended.0 {
-            let run = short_id(&self.run_id).to_owned();
-            let options = self.invocation.options.clone();
-            let command = Next::Resume { run, mark: None, options };
-            let what = "its time";
+            let (what, command) = ("its time", self.resume_command(None));
             return Ok(End::Waits(Waits { what, command, due: Some(waits.due), before: "" }));
         }
         Ok(self.until_due(scope, step, path, &waits).await.into())

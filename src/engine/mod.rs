@@ -453,12 +453,7 @@ impl Run {
         }
         let (mut verdict, mut exit_code) = self.recorder.state(RunState::verdict);
         let run = short_id(run_id);
-        let resuming = |mark| Next::Resume {
-            run: run.to_owned(),
-            mark,
-            options: self.invocation.options.clone(),
-        };
-        let resume = resuming(None);
+        let resume = self.resume_command(None);
         if self.mode == Mode::DryRun && verdict == Verdict::Unknown {
             // what a dry run cannot know is no fault
             (verdict, exit_code) = (Verdict::Previewed, 0);
@@ -476,7 +471,7 @@ impl Run {
             // where a look does not tell, a person does
             let marks = doubt.iter().flat_map(|step| {
                 [StepMark::Done, StepMark::NotDone]
-                    .map(|mark| resuming(Some(Mark { step: step.clone(), mark })))
+                    .map(|mark| self.resume_command(Some(Mark { step: step.clone(), mark })))
             });
             let status = Next::Status { run: run.to_owned() };
             commands.splice(0..0, std::iter::once(resume.clone()).chain(marks).chain([status]));
@@ -513,6 +508,16 @@ impl Run {
             due,
         }))?;
         Ok(self.recorder.clone().into_state())
+    }
+
+    /// The command that goes on with the run where this process acts.
+    fn resume_command(&self, mark: Option<Mark>) -> Next {
+        match self.recorder.state(|state| state.resume_command(mark)) {
+            Next::Resume { run, mark, withheld, .. } => {
+                Next::Resume { run, mark, withheld, options: self.invocation.options.clone() }
+            }
+            other => other,
+        }
     }
 
     /// Whether the run goes on after a step that did not pass.

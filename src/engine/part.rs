@@ -7,7 +7,7 @@ use super::{EngineError, Run};
 use crate::action::{Go, Upcoming};
 use crate::blocking::asking;
 use crate::document::{Body, Step};
-use crate::event::{Effect, Next, Outcome, Part, Reason, short_id};
+use crate::event::{Effect, Outcome, Part, Reason};
 use crate::plan::Plan;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -144,7 +144,7 @@ impl Run {
             path: path.to_owned(),
             title: self.title_of(scope, step),
             verb: step.verb().to_owned(),
-            effect: step.body.effect(),
+            effect: self.plan.effect_of(step),
             place: super::asked::place(&self.permit.target),
         };
         let prompt = self.prompt.clone();
@@ -157,8 +157,7 @@ impl Run {
             }
             Some(Go::Past) => self.pass_over(scope, step, path, ASKING).map(Some),
             None => {
-                let (run, mark) = (short_id(&self.run_id).to_owned(), None);
-                let command = Next::Resume { run, mark, options: self.invocation.options.clone() };
+                let command = self.resume_command(None);
                 let waits = Waits { what: "an answer", command, due: None, before: "" };
                 self.close(scope, step, path, 0, End::Waits(waits)).map(Some)
             }

@@ -272,7 +272,10 @@ impl Run {
             } else {
                 worst(outcomes)
             },
-            summary: format!("{good} of {}", items.len()),
+            summary: match items.len() {
+                0 => "no items".to_owned(),
+                all => format!("{good} of {all}"),
+            },
             reason: Reason::default(),
             attempts: 1,
             expectations: Vec::new(),

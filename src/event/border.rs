@@ -88,8 +88,8 @@ impl MapText for Next {
                 namespace: namespace.map_text(border),
                 options: options.map_text(border),
             },
-            Self::Resume { run, mark, options } => {
-                Self::Resume { run, mark, options: options.map_text(border) }
+            Self::Resume { run, mark, withheld, options } => {
+                Self::Resume { run, mark, withheld, options: options.map_text(border) }
             }
             Self::Approve { run, step, typed, options } => Self::Approve {
                 run,

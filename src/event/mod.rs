@@ -28,7 +28,7 @@ pub use change::{
 };
 pub use judgement::{JudgedItem, Judgement, Truth};
 pub use kind::StepKind;
-pub use next::{Mark, Next, shell_word, short_id, typed_value};
+pub use next::{Mark, Next, assignment, shell_word, short_id, typed_value, variable};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use part::{Part, covers, is_within};
 pub use reason::Reason;

@@ -28,6 +28,9 @@ pub enum Next {
         run: String,
         /// What a person says of a step in doubt.
         mark: Option<Mark>,
+        /// Names of the parameters that are in no record and have to be given again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        withheld: Vec<String>,
         /// See above.
         options: Vec<String>,
     },
@@ -81,7 +84,10 @@ impl fmt::Display for Next {
                 }
                 options
             }
-            Self::Resume { run, mark, options } => {
+            Self::Resume { run, mark, withheld, options } => {
+                for name in withheld {
+                    write!(f, "{} ", assignment(name))?;
+                }
                 write!(f, "runbook resume {run}")?;
                 for option in options {
                     write!(f, " {option}")?;
@@ -111,6 +117,19 @@ impl fmt::Display for Next {
         };
         options.iter().try_for_each(|option| write!(f, " {option}"))
     }
+}
+
+/// The environment variable that sets a parameter. A secret is no argument, which other users of
+/// the machine can see.
+pub fn variable(param: &str) -> String {
+    format!("RUNBOOK_PARAM_{}", param.to_uppercase().replace('-', "_"))
+}
+
+/// The variable with a word in the place of the value that a person knows.
+pub fn assignment(param: &str) -> String {
+    let variable = variable(param);
+    let value = variable.trim_start_matches("RUNBOOK_PARAM_");
+    format!("{variable}={value}")
 }
 
 /// A value as it is typed after `--set NAME=`: words with commas between them, and as JSON a list
@@ -179,6 +198,7 @@ mod tests {
         let marked = |mark| Next::Resume {
             run: run(),
             mark: Some(Mark { step: step(), mark }),
+            withheld: Vec::new(),
             options: options(),
         };
         for (next, line) in [
@@ -192,8 +212,17 @@ mod tests {
                 r"runbook run ta-bot/restart --set 'reason=it'\''s late' --set pods=a,b --namespace staging --sandbox=healthy",
             ),
             (
-                Next::Resume { run: run(), mark: None, options: options() },
+                Next::Resume { run: run(), mark: None, withheld: Vec::new(), options: options() },
                 "runbook resume LEADER42 --sandbox=healthy",
+            ),
+            (
+                Next::Resume {
+                    run: run(),
+                    mark: None,
+                    withheld: vec!["db-pin".to_owned()],
+                    options: options(),
+                },
+                "RUNBOOK_PARAM_DB_PIN=DB_PIN runbook resume LEADER42 --sandbox=healthy",
             ),
             (
                 marked(StepMark::Done),

@@ -555,6 +555,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                     Next::Resume {
                         run: text(),
                         mark: Some(Mark { step: text(), mark: StepMark::Done }),
+                        withheld: vec![text()],
                         options: vec![text()],
                     },
                     Next::Approve {

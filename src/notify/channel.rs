@@ -39,7 +39,7 @@ pub enum Occasion {
 impl Occasion {
     /// Whether this verdict is an occasion.
     pub fn is_there(self, verdict: Verdict) -> bool {
-        self == Self::Always || verdict != Verdict::Passed
+        self == Self::Always || !matches!(verdict, Verdict::Passed | Verdict::Partial)
     }
 }
 

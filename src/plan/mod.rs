@@ -16,9 +16,9 @@ pub use params::{Given, ParamError, resolve};
 pub use permissions::{PlannedAction, actions, also_changes, unreached};
 pub use role::role;
 
-use crate::document::{Interface, Runbook, Step};
+use crate::document::{Body, Interface, Runbook, Step};
 use crate::encoding::hex;
-use crate::event::{Next, PlannedStep};
+use crate::event::{Effect, Next, PlannedStep};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -83,9 +83,46 @@ impl Plan {
         known.insert("params".to_owned(), Value::Object(self.params.clone()));
         let known = Value::Object(known);
         for step in self.runbook.steps.iter().chain(&self.runbook.always) {
-            planned(step, &self.runbook, &known, "", &mut steps);
+            self.planned(step, &known, "", &mut steps);
         }
         steps
+    }
+
+    fn planned(&self, step: &Step, known: &Value, prefix: &str, into: &mut Vec<PlannedStep>) {
+        let path = format!("{prefix}{}", step.id);
+        let title = step.title.render_text(known).unwrap_or_else(|_| step.id.clone());
+        into.push(PlannedStep {
+            path: path.clone(),
+            title,
+            action: step.kind(),
+            effect: self.effect_of(step),
+            digest: step_digest(&self.runbook, step),
+        });
+        // what is in a loop has as many paths as the list has items, which only the run knows
+        if step.for_each.is_none() {
+            let prefix = format!("{path}/");
+            step.children().for_each(|child| self.planned(child, known, &prefix, into));
+        }
+    }
+
+    /// What a step can do, its verification not included: the strongest of a group and of a called
+    /// runbook.
+    pub fn effect_of(&self, step: &Step) -> Effect {
+        let with_verification = |step: &Step| {
+            let all = std::iter::once(step).chain(&step.then);
+            all.map(|step| self.effect_of(step)).max()
+        };
+        let strongest = match &step.body {
+            Body::Run(call) => {
+                let called = self.loaded.get(&call.sketch.runbook);
+                let steps =
+                    called.into_iter().flat_map(|called| called.steps.iter().chain(&called.always));
+                steps.filter_map(with_verification).max()
+            }
+            Body::Group(group) => group.children().filter_map(with_verification).max(),
+            _ => Some(step.own_effect()),
+        };
+        strongest.unwrap_or(Effect::Read)
     }
 
     /// Parameters and namespace of a runbook that is called with these parameters; none: the
@@ -153,29 +190,6 @@ fn digest<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     }
     let hex = hex(&hash.finalize());
     format!("sha256:{hex}")
-}
-
-fn planned(
-    step: &Step,
-    runbook: &Runbook,
-    context: &Value,
-    prefix: &str,
-    into: &mut Vec<PlannedStep>,
-) {
-    let path = format!("{prefix}{}", step.id);
-    let title = step.title.render_text(context).unwrap_or_else(|_| step.id.clone());
-    into.push(PlannedStep {
-        path: path.clone(),
-        title,
-        action: step.kind(),
-        effect: step.own_effect(),
-        digest: step_digest(runbook, step),
-    });
-    // what is in a loop has as many paths as the list has items, which only the run knows
-    if step.for_each.is_none() {
-        step.children()
-            .for_each(|child| planned(child, runbook, context, &format!("{path}/"), into));
-    }
 }
 
 #[cfg(test)]

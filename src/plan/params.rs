@@ -2,9 +2,14 @@
 
 use crate::diagnostic::nearest;
 use crate::document::Param;
-use crate::secret::Masker;
+use crate::secret::{Masker, can_be_masked};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
+
+/// Why a secret value is refused that would mask ordinary words and numbers (see
+/// [`Masker::learn`]), or be shown.
+const UNMASKABLE: &str = "is secret, but its value is too short or too common to be masked wherever \
+    it appears: use at least 4 characters, or 6 digits";
 
 /// A value that was given for a parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +84,7 @@ pub fn resolve(
                 }
             },
         };
-        match value {
+        match value.and_then(|value| if param.secret { masked(value) } else { Ok(value) }) {
             Ok(value) => drop(resolved.insert(name.clone(), value)),
             Err(message) => {
                 let value = given
@@ -93,6 +98,20 @@ pub fn resolve(
         }
     }
     if errors.is_empty() { Ok(resolved) } else { Err(errors) }
+}
+
+/// A secret value of which every part can be masked; otherwise why it is refused.
+fn masked(value: Value) -> Result<Value, String> {
+    let says = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => can_be_masked(text),
+        other => can_be_masked(&other.to_string()),
+    };
+    let is_masked = match &value {
+        Value::Array(items) => items.iter().all(says),
+        other => says(other),
+    };
+    if is_masked { Ok(value) } else { Err(UNMASKABLE.to_owned()) }
 }
 
 /// What is wrong with a secret value, without the value.
@@ -160,6 +179,30 @@ mod tests {
         let long =
             resolve(&declared, &[text("pin", "hunter2-hunter2"), text("token", "1")]).unwrap_err();
         assert_eq!(long[0].message, "`[secret value]` is not a whole number");
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_masked_is_refused() {
+        let declared: IndexMap<String, Param> = serde_json::from_value(json!({
+            "pin": {"type": "string", "secret": true, "optional": true},
+            "pins": {"type": "list", "secret": true, "default": []},
+        }))
+        .unwrap();
+        for (pin, is_masked) in [
+            ("abc", false),
+            ("12345", false),
+            ("admin", false),
+            ("123456", true),
+            ("abcd", true),
+            ("", true),
+        ] {
+            let pins = Given { name: "pins".into(), value: json!([pin]), is_text: false };
+            for given in [text("pin", pin), pins] {
+                let result = resolve(&declared, &[given]);
+                assert_eq!(result.is_ok(), is_masked, "{pin}: {result:?}");
+            }
+        }
+        assert!(resolve(&declared, &[]).is_ok());
     }
 
     #[test]

@@ -163,6 +163,8 @@ impl PlanWalk<'_> {
                 if let Some(called) = self.plan.loaded.get(&run.runbook).cloned() {
                     let line = self.call(&called, &run.with, &path, &namespace);
                     self.all[place].manual_commands = vec![line];
+                    let inner = self.all[place + 1..].iter().map(|inner| inner.effect).max();
+                    self.all[place].effect = inner.unwrap_or(Effect::Read);
                 }
             }
             Body::Value(_) => self.all.push(planned),

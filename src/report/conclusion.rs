@@ -88,7 +88,7 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
         Verdict::Cancelled => "Cancelled after",
         Verdict::TimedOut => "Reached the time limit of the run after",
         Verdict::Previewed => "Previewed in",
-        Verdict::Partial => "Partly run, passed in",
+        Verdict::Partial => "Partial: passed in",
     };
     let took = match end.duration_ms {
         100..1000 => format!("0.{} s", end.duration_ms / 100),
@@ -242,14 +242,9 @@ fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
             commands.push((Some(next.clone()), next.to_string()));
         }
     };
-    let options = state.place_options();
-    let resume = Next::Resume { run: run.clone(), mark: None, options: options.clone() };
-    add(stopped, |next| matches!(next, Next::Resume { .. }), resume);
-    add(
-        undoable,
-        |next| matches!(next, Next::Undo { .. }),
-        Next::Undo { run: run.clone(), options },
-    );
+    add(stopped, |next| matches!(next, Next::Resume { .. }), state.resume_command(None));
+    let undo = Next::Undo { run: run.clone(), options: state.place_options() };
+    add(undoable, |next| matches!(next, Next::Undo { .. }), undo);
     if state.is_running() == Some(true) {
         commands.push((None, format!("runbook log -f {}", short_id(&run))));
     }

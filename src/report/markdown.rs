@@ -2,7 +2,7 @@
 
 use super::conclusion::{by_reason, some, unsaid, weight};
 use super::test_case::{Ending, TestCase, cases};
-use super::text::{duration, file, one_line, params};
+use super::text::{duration, file, one_line, params, part};
 use super::theme::{Charset, OutcomeMark};
 use crate::event::{FindingConcluded, Saved};
 use crate::secret::sanitize;
@@ -37,6 +37,7 @@ fn head(page: &mut String, state: &RunState) -> std::fmt::Result {
     let took = summary.duration_ms.map(|ms| format!(", took {}", duration(ms))).unwrap_or_default();
     let rows = [
         ("run", summary.run),
+        ("part", summary.part.as_ref().and_then(part).unwrap_or_default()),
         ("where", summary.target.place()),
         ("started", format!("{}{took}", summary.started)),
         ("parameters", params(&summary.params)),

@@ -1,7 +1,7 @@
 //! Text in columns. Pure.
 
 use crate::encoding::size;
-use crate::event::Saved;
+use crate::event::{Part, Saved};
 use serde_json::{Map, Value};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -110,6 +110,14 @@ pub(super) fn value(value: &Value) -> String {
 pub(super) fn params(given: &Map<String, Value>) -> String {
     let given = given.iter().filter(|(_, given)| !given.is_null());
     given.map(|(name, given)| format!("{name}={}", value(given))).collect::<Vec<_>>().join(", ")
+}
+
+/// Which part of the runbook is run, in words; none if that is all of it.
+pub(super) fn part(part: &Part) -> Option<String> {
+    let only = (!part.only.is_empty()).then(|| format!("Only {}", part.only.join(", ")));
+    let from = part.start_at.as_ref().map(|first| format!("From {first} on"));
+    let parts: Vec<String> = only.into_iter().chain(from).collect();
+    (!parts.is_empty()).then(|| format!("{}: the other steps are left out", parts.join(", ")))
 }
 
 /// The value of an item: the fields of an object beside each other.

@@ -4,11 +4,11 @@ use super::conclusion;
 use super::details::Details;
 use super::names::Names;
 use super::step_line::{self, Columns};
-use super::text::{duration, one_line, width, wrap};
+use super::text::{duration, one_line, part, width, wrap};
 use super::theme::{DIM, Detail, Line, Look, STRONG, WARN};
 use crate::event::short_id;
 use crate::event::{
-    Event, LockChange, LockEvent, Mode, Outcome, Part, Reason, Record, RunInterrupted, RunResumed,
+    Event, LockChange, LockEvent, Mode, Outcome, Reason, Record, RunInterrupted, RunResumed,
     StepFinished, StepRetried, is_within,
 };
 use crate::state::{RunState, StepState};
@@ -282,7 +282,8 @@ impl Transcript {
     fn is_shown(&self, step: &StepFinished, state: &RunState) -> bool {
         let said = step.action.is_group()
             && match step.outcome {
-                Outcome::Passed => true,
+                // of a loop over nothing no step says anything
+                Outcome::Passed => state.ended().any(|other| is_within(&other.path, &step.path)),
                 Outcome::Recovered | Outcome::Skipped => false,
                 Outcome::Failed
                 | Outcome::Error
@@ -314,12 +315,4 @@ fn rows(parts: &[String], look: &Look) -> Vec<String> {
         }
     }
     rows
-}
-
-/// Which part of the runbook is run, in words; none if that is all of it.
-fn part(part: &Part) -> Option<String> {
-    let only = (!part.only.is_empty()).then(|| format!("Only {}", part.only.join(", ")));
-    let from = part.start_at.as_ref().map(|first| format!("From {first} on"));
-    let parts: Vec<String> = only.into_iter().chain(from).collect();
-    (!parts.is_empty()).then(|| format!("{}: the other steps are left out", parts.join(", ")))
 }

@@ -433,6 +433,11 @@ fn is_ordinary(text: &str) -> bool {
         || ORDINARY.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
+/// Whether [`Masker::learn`] takes this value, so that it is nowhere shown; an empty one says nothing.
+pub fn can_be_masked(value: &str) -> bool {
+    value.is_empty() || !forms(value).is_empty()
+}
+
 /// All forms of a value that have to be masked.
 fn forms(value: &str) -> Vec<String> {
     let mut out = Vec::new();

@@ -4,7 +4,7 @@ use super::resume::refuse_ended;
 use super::{ClusterChoice, NotApproved, Notice, Refusal, SessionError, Workspace};
 use crate::compare::difference;
 use crate::engine::{EngineError, Recorder, digest_of_record, sealed};
-use crate::event::{Event, PlannedChange, StepApproved, StepKind, Target};
+use crate::event::{Event, Next, PlannedChange, StepApproved, StepKind, Target};
 use crate::journal::{self, Journal, Key};
 use crate::secret::Masker;
 use crate::state::{ChangeState, RunState, StepState};
@@ -101,6 +101,11 @@ impl Pending {
     /// The word that must be typed.
     pub fn word(&self) -> Option<&str> {
         self.asked.typed.as_deref()
+    }
+
+    /// The command that goes on with the run.
+    pub fn resume_command(&self) -> Next {
+        self.state.resume_command(None)
     }
 
     /// Whether it counts only where somebody else goes on with the run.

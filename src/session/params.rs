@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use crate::document::Runbook;
+use crate::event::variable;
 use crate::plan::{Given, Says};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ impl Params {
             is_text: true,
         };
         let of_environment = runbook.params.keys().filter_map(|name| {
-            let variable = format!("RUNBOOK_PARAM_{}", name.to_uppercase().replace('-', "_"));
+            let variable = variable(name);
             let (_, value) = self.environment.iter().find(|(known, _)| *known == variable)?;
             Some(text(name, value))
         });

@@ -2,8 +2,8 @@
 
 use super::{RunState, StepState};
 use crate::event::{
-    Counts, Mode, Next, SUMMARY_SCHEMA, Severity, StepKind, StepSummary, Summary, is_within,
-    shell_word,
+    Counts, Mark, Mode, Next, SUMMARY_SCHEMA, Severity, StepKind, StepSummary, Summary, is_within,
+    shell_word, short_id,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -55,10 +55,7 @@ impl RunState {
                 Some(end) => end.next.clone(),
                 None if run.is_empty() => Vec::new(),
                 None if self.is_running() == Some(true) => vec![format!("runbook log -f {run}")],
-                None => {
-                    let options = self.place_options();
-                    vec![Next::Resume { run: run.clone(), mark: None, options }.to_string()]
-                }
+                None => vec![self.resume_command(None).to_string()],
             },
             run,
         }
@@ -81,6 +78,17 @@ impl RunState {
             Some(true) => "not finished: still running",
             Some(false) => "not finished: its process died",
             None => "not finished: the process ended, or is still running",
+        }
+    }
+
+    /// The command that goes on with the run.
+    pub fn resume_command(&self, mark: Option<Mark>) -> Next {
+        let header = self.header();
+        Next::Resume {
+            run: header.map(|header| short_id(&header.run)).unwrap_or_default().to_owned(),
+            mark,
+            withheld: header.map(|header| header.withheld.clone()).unwrap_or_default(),
+            options: self.place_options(),
         }
     }
 

@@ -43,9 +43,27 @@ impl RunState {
     pub fn verdict(&self) -> (Verdict, u8) {
         let counted = self.counted().map(|step| (step.outcome, step.severity));
         match verdict(counted, self.findings()) {
+            (Verdict::Passed, _) if self.is_stopped_early() => (Verdict::Unknown, 3),
             (Verdict::Passed, code) if self.left_out() > 0 => (Verdict::Partial, code),
             other => other,
         }
+    }
+
+    /// Whether a step that counts was not executed because of one before it, which may itself not
+    /// count.
+    fn is_stopped_early(&self) -> bool {
+        let recovered = self.recovered();
+        self.ended().any(|step| {
+            step.severity == Severity::Critical
+                && matches!(step.why, Some(Reason::NotPassed { .. }))
+                && !recovered.iter().any(|group| is_within(&step.path, group))
+        })
+    }
+
+    /// The paths of the groups of which a rescue made the failure good.
+    fn recovered(&self) -> Vec<&str> {
+        let groups = self.ended().filter(|step| step.outcome == Outcome::Recovered);
+        groups.map(|step| step.path.as_str()).collect()
     }
 
     /// How many steps were left out because the run does a part of its runbook; of a group those
@@ -65,11 +83,7 @@ impl RunState {
     /// rescue made it good. A group stands for its steps, unless it ended badly and no step in it
     /// says so.
     pub fn counted(&self) -> impl Iterator<Item = &StepFinished> {
-        let recovered: Vec<&str> = self
-            .ended()
-            .filter(|step| step.outcome == Outcome::Recovered)
-            .map(|step| step.path.as_str())
-            .collect();
+        let recovered = self.recovered();
         self.ended().filter(move |step| {
             let forgiven = rank(step.outcome) > 0
                 && recovered.iter().any(|group| is_within(&step.path, group));

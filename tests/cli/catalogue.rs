@@ -205,3 +205,22 @@ fn every_plan_names_its_permissions_and_the_commands_by_hand() {
         assert!(!text.contains("jsonpath='{.data"), "{name} prints no secret");
     }
 }
+
+#[test]
+fn a_runbook_can_do_what_the_ones_that_it_calls_do() {
+    let place = Place::new();
+    let head = "runbook: v1\ntitle: T\nsteps:\n  - id: s\n    ";
+    let change = "annotate: {target: deployment/x, annotations: {noted: '1'}}\n";
+    // in the order of names, the last one is read last
+    place.write("runbooks/a.yaml", &format!("{head}run: b\n"));
+    place.write("runbooks/b.yaml", &format!("{head}steps: [{{id: c, run: c}}]\n"));
+    place.write("runbooks/c.yaml", &format!("{head}{change}"));
+    let (listed, _) = place.json(&["list", "--catalogue", "runbooks"]);
+    let effects: Vec<_> = listed["runbooks"].as_array().unwrap()[..3]
+        .iter()
+        .map(|runbook| &runbook["effect"])
+        .collect();
+    assert_eq!(effects, ["write"; 3], "{listed:#}");
+    let (plan, _) = place.json(&["plan", "a", "--catalogue", "runbooks"]);
+    assert_eq!(plan["steps"][0]["effect"], "write", "{plan:#}");
+}

@@ -90,6 +90,22 @@ fn severity_decides_what_counts() {
 }
 
 #[test]
+fn a_run_that_stops_before_what_counts_has_not_passed() {
+    for (rest, wanted) in [("", (3, "unknown")), ("    severity: info\n", (0, "passed"))] {
+        let (document, code) = run(&format!(
+            "steps:\n  - id: a\n    severity: warning\n    {BAD}\n  - id: b\n{rest}    {BAD}\n"
+        ));
+        assert_eq!((code, document["verdict"].as_str().unwrap()), wanted, "{document:#}");
+    }
+    let (document, code) = run(&format!(
+        "steps:\n  - id: g\n    steps:\n    - id: a\n      severity: warning\n      {bad}\n    - id: b\n      \
+            {bad}\n    rescue: [{{id: r, value: 1}}]\n",
+        bad = BAD.replace("    ", "      ")
+    ));
+    assert_eq!((code, &document["verdict"]), (0, &"passed".into()), "{document:#}");
+}
+
+#[test]
 fn a_loop_has_one_path_for_each_item_and_one_result_for_all() {
     let (document, code) = run(concat!(
         "params:\n  names: {type: list, default: [p, q]}\n",

@@ -130,7 +130,11 @@ fn a_parameter_of_which_something_was_masked_is_given_again_to_go_on() {
     let skipped = ["resume", "01K9ZQ4T", "--skip", "ask", "--reason", "seen"];
     let refused = place.run(&skipped);
     assert_eq!(refused.code, 2, "{}", refused.all());
-    assert!(refused.stderr.contains("pass it again with --set url="), "{}", refused.all());
+    assert!(
+        refused.stderr.contains("pass it again in the environment, as RUNBOOK_PARAM_URL=URL"),
+        "{}",
+        refused.all()
+    );
     let resumed = place.run(&[&skipped[..], &url].concat());
     assert_eq!(resumed.code, 0, "{}", resumed.all());
     assert!(!recorded(&place).contains("hunter2"), "{}", recorded(&place));

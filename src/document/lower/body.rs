@@ -195,13 +195,16 @@ impl Lower<'_> {
 fn unknown_field(entry: &Entry) -> Fault {
     let message = format!("unknown verb or step field `{}`", entry.key);
     let known = actions().chain(HEAD.iter().chain(GROUP).copied());
-    let label = match nearest(&entry.key, known) {
+    let near = nearest(&entry.key, known);
+    let label = match near {
         _ if is_rest_of_program(&entry.key) => CUT.to_owned(),
         Some(near) => format!("did you mean `{near}`?"),
         None => "unknown".to_owned(),
     };
     let mut fault = Fault::new("RB0103", entry.key_span.clone(), message, label);
-    fault.notes.push(format!("verbs: {}", actions().collect::<Vec<_>>().join(", ")));
+    if near.is_none() {
+        fault.notes.push(format!("verbs: {}", actions().collect::<Vec<_>>().join(", ")));
+    }
     fault
 }
 

@@ -5,7 +5,7 @@ mod part;
 mod step;
 
 use super::conclusion::{by_reason, some, unsaid};
-use super::text::{duration, one_line, params};
+use super::text::{duration, one_line, params, part};
 use super::theme::OutcomeMark;
 use crate::event::{
     Event, FailedProof, FindingConcluded, LockChange, Mode, Record, Severity, Summary, Verdict,
@@ -81,6 +81,7 @@ fn facts(state: &RunState, summary: &Summary) -> Vec<Fact> {
     [
         ("Run", summary.run.clone()),
         ("Mode", mode.to_owned()),
+        ("Part", summary.part.as_ref().and_then(part).unwrap_or_default()),
         ("Alert", alert.unwrap_or_default()),
         ("Context", target.cluster().unwrap_or_default()),
         ("Namespace", text(&target.namespace)),
