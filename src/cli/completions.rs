@@ -3,6 +3,7 @@
 mod bash;
 mod candidates;
 mod typed;
+mod zsh;
 
 use super::exit::{CommandError, Exit};
 use super::{Cli, output};
@@ -10,8 +11,9 @@ use bash::Bash;
 use candidates::Candidates;
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::CompleteEnv;
-use clap_complete::env::{Elvish, Fish, Powershell, Shells, Zsh};
+use clap_complete::env::{Elvish, Fish, Powershell, Shells};
 use typed::Typed;
+use zsh::Zsh;
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArguments {

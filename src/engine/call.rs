@@ -1,7 +1,7 @@
 //! Another runbook as a step.
 
 use super::ended::{Ended, worst};
-use super::scope::Scope;
+use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::construct;
 use crate::document::Step;
@@ -42,20 +42,16 @@ impl Run {
             .filter(|judged| judged.is_concluded())
             .map(|judged| judged.finding)
             .collect();
-        let counted = inner
-            .runbook
-            .steps
-            .iter()
-            .chain(&inner.runbook.always)
-            .filter(|child| child.severity == Severity::Critical);
-        let mut outcome =
-            worst(counted.filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
+        let (mut outcome, mut reason) = Self::outcome_of(&inner, self.halted(scope));
         if causes.iter().any(|finding| {
             finding.severity == Severity::Critical && !self.is_fixed(&inner, finding)
         }) {
             outcome = Outcome::Failed;
         }
         let ids: Vec<_> = causes.iter().map(|finding| finding.id.as_str()).collect();
+        if !ids.is_empty() {
+            reason = format!("found: {}", ids.join(", ")).into();
+        }
         let steps: serde_json::Map<_, _> = inner
             .results()
             .into_iter()
@@ -64,15 +60,29 @@ impl Run {
         Ok(Ended {
             outcome,
             summary: ids.join(", "),
-            reason: if ids.is_empty() {
-                Reason::default()
-            } else {
-                format!("found: {}", ids.join(", ")).into()
-            },
+            reason,
             attempts: 1,
             expectations: Vec::new(),
             output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}).into(),
             recorded: None,
         })
+    }
+    /// The worst of the steps of a called runbook that count, and why it is none of theirs: it was
+    /// stopped, by a signal or by a step that does not count.
+    fn outcome_of(inner: &Scope, halted: bool) -> (Outcome, Reason) {
+        let all = inner.runbook.steps.iter().chain(&inner.runbook.always);
+        let counted: Vec<_> = all
+            .filter(|child| child.severity == Severity::Critical)
+            .filter_map(|child| inner.result(&child.id))
+            .collect();
+        let outcome = worst(counted.iter().map(|result| result.outcome));
+        let is_behind = |result: &StepResult| matches!(result.reason, Reason::NotPassed { .. });
+        match outcome.is_good() {
+            true if halted => (Outcome::Cancelled, Reason::default()),
+            true if counted.iter().any(is_behind) => {
+                (Outcome::Unknown, "it stopped before all of its steps were executed".into())
+            }
+            _ => (outcome, Reason::default()),
+        }
     }
 }

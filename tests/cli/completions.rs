@@ -6,33 +6,84 @@ use assert_cmd::Command;
 use std::path::Path;
 
 /// What bash offers for a line.
-fn offered(place: &Place, line: &str) -> Vec<String> {
-    let script = r#"
-        source <(runbook completions bash)
-        COMP_LINE=$1 COMP_POINT=${#1}
-        piece=${1##*[ =:]}
-        _runbook runbook "$piece" previous
-        printf '%s\n' "${COMPREPLY[@]}"
-    "#;
+const BASH: &str = r#"
+    source <(runbook completions bash)
+    COMP_LINE=$1 COMP_POINT=${#1}
+    piece=${1##*[ =:]}
+    _runbook runbook "$piece" previous
+    printf '%s\n' "${COMPREPLY[@]}"
+"#;
+
+/// The line of an interactive zsh after Tab was pressed at its end.
+const ZSH: &str = r#"
+    zmodload zsh/zpty
+    zpty z zsh -f -i
+    zpty -w z 'stty columns 200; PS1=RE""ADY; autoload -Uz compinit; compinit -u -D
+        source <(runbook completions zsh); show() { print -r -- "LINE""<$BUFFER>" }
+        zle -N show; bindkey "^G" show; PS1=G""O'
+    zpty -r z said '*GO*'
+    zpty -w -n z "$1"$'\t\a'
+    zpty -r z said '*LINE<*>*'
+    said=${said##*LINE<}
+    print -r -- "${said%%>*}"
+"#;
+
+/// What fish offers for a line, each with its description.
+const FISH: &str = "runbook completions fish | source; complete -C $argv[1]";
+
+/// What a shell prints that is given a script and a line.
+fn offered(place: &Place, shell: &str, line: &str) -> Vec<String> {
+    let arguments = match shell {
+        "bash" => &["--norc", "--noprofile", "-c", BASH, "bash", line][..],
+        "zsh" => &["-f", "-c", ZSH, "zsh", line],
+        _ => &["--no-config", "-c", FISH, line],
+    };
     let program = Path::new(env!("CARGO_BIN_EXE_runbook")).parent().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
-    let mut bash = Command::new("bash");
-    bash.args(["--norc", "--noprofile", "-c", script, "bash", line])
+    let mut command = Command::new(shell);
+    command
+        .args(arguments)
         .env_clear()
         .env("PATH", format!("{}:{path}", program.display()))
         .env("HOME", place.path())
         .env("RUNBOOK_STATE_DIR", place.state())
         .env("KUBECONFIG", place.path().join("config"))
         .current_dir(place.path());
-    let output = bash.output().unwrap();
+    let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
+/// Whether the shell is installed here.
+fn is_there(shell: &str) -> bool {
+    Command::new(shell).arg("--version").output().is_ok()
+}
+
+#[test]
+fn zsh_and_fish_complete_what_the_program_knows() {
+    let place = Place::new();
+    for (line, completed) in [
+        ("runbook run ta-bot/smo", "runbook run ta-bot/smoke "),
+        ("runbook run ta-bot/rollback --set to_", "runbook run ta-bot/rollback --set to_revision="),
+        ("runbook run --sandbox=tabot-no-l", "runbook run --sandbox=tabot-no-leader "),
+        ("kubectl-runbook pla", "kubectl-runbook plan "),
+    ] {
+        if is_there("zsh") {
+            assert_eq!(offered(&place, "zsh", line), [completed], "{line}");
+        }
+        if is_there("fish") && !line.starts_with("kubectl") {
+            let offers = offered(&place, "fish", line);
+            let word = completed.split(' ').rfind(|word| !word.is_empty()).unwrap();
+            let [offer] = &offers[..] else { panic!("{line}: {offers:?}") };
+            assert_eq!(offer.split('\t').next(), Some(word), "{line}");
+        }
+    }
+}
+
 #[test]
 fn bash_completes_what_the_program_knows() {
-    if Command::new("bash").arg("--version").output().is_err() {
+    if !is_there("bash") {
         return;
     }
     let place = Place::new();
@@ -69,7 +120,7 @@ fn bash_completes_what_the_program_knows() {
         ("runbook docs shop/o", &["shop/own"]),
         ("kubectl-runbook run shop/o", &["shop/own"]),
     ] {
-        assert_eq!(offered(&place, line), wanted, "{line}");
+        assert_eq!(offered(&place, "bash", line), wanted, "{line}");
     }
 }
 

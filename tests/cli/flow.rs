@@ -106,6 +106,26 @@ fn a_run_that_stops_before_what_counts_has_not_passed() {
 }
 
 #[test]
+fn a_called_runbook_that_stops_before_what_counts_has_not_passed() {
+    let place = Place::new();
+    let look = format!(
+        "runbook: v1\ntitle: L\nsteps:\n  - id: a\n    severity: warning\n    {BAD}\n  - id: b\n    {BAD}\n"
+    );
+    place.write("runbooks/look.yaml", &look);
+    place.write(
+        "caller.yaml",
+        "runbook: v1\ntitle: C\nsteps: [{id: look, run: look}, {id: after, value: 1}]\n",
+    );
+    let (document, code) = place.json(&["run", "caller.yaml", "--catalogue", "runbooks"]);
+    assert_eq!((code, &document["verdict"]), (3, &"unknown".into()), "{document:#}");
+    let outcome = |id: &str| {
+        let steps = document["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["id"] == id).unwrap()["outcome"].clone()
+    };
+    assert_eq!((outcome("look"), outcome("after")), ("unknown".into(), "skipped".into()));
+}
+
+#[test]
 fn a_loop_has_one_path_for_each_item_and_one_result_for_all() {
     let (document, code) = run(concat!(
         "params:\n  names: {type: list, default: [p, q]}\n",
