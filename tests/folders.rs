@@ -54,7 +54,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "diagnosis",
         ],
     ),
-    ("reference", &["config", "document", "construct", "action"]),
+    ("reference", &["config", "document", "construct", "action", "sandbox"]),
     (
         "rehearsal",
         &[

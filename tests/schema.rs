@@ -6,6 +6,7 @@
 use boon::{Compiler, SchemaIndex, Schemas};
 use runbook::document::{Catalogue, CatalogueError, Suite, collect_all};
 use runbook::reference::{Described, EXAMPLES, schema};
+use runbook::sandbox::World;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -37,7 +38,7 @@ impl Judge {
         let result = match self.of {
             Described::Runbook => self.catalogue.load_text("x", text).map(|_| ()),
             Described::Rehearsal => Suite::read("x", "x", text).map(|_| ()),
-            Described::Config => panic!("settings are TOML"),
+            other => panic!("{other:?} has a parser of its own"),
         };
         match result {
             Ok(()) => Vec::new(),
@@ -216,4 +217,62 @@ fn settings_are_what_their_schema_says() {
         let wrong = judge.wrong(&document);
         assert_eq!(read.is_ok(), wrong.is_none(), "{text}: {read:?} {wrong:?}");
     }
+}
+
+/// The files of the worlds of this repository that have a schema, by world: the name of each,
+/// relative to the folder of the world, and its text.
+fn worlds() -> Vec<Vec<(String, String)>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("worlds");
+    let mut worlds: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().collect();
+    worlds.sort_by_key(std::fs::DirEntry::path);
+    let files = worlds.iter().map(|world| {
+        let read = |file: std::path::PathBuf| {
+            let name = file.strip_prefix(world.path()).unwrap().display().to_string();
+            (name, std::fs::read_to_string(&file).unwrap())
+        };
+        collect_all(&world.path()).into_iter().map(read).collect()
+    });
+    files.collect()
+}
+
+/// What a file of a world is; none of the manifests has a schema here.
+fn kind(file: &str) -> Option<Described> {
+    match file {
+        "world.yaml" => Some(Described::World),
+        "applications.yaml" => Some(Described::Applications),
+        _ => file.starts_with("scenarios/").then_some(Described::Scenario),
+    }
+}
+
+#[test]
+fn the_files_of_worlds_are_what_their_schemas_say() {
+    let judges = [Described::World, Described::Applications, Described::Scenario].map(Judge::new);
+    let judge = |file: &str| judges.iter().find(|judge| Some(judge.of) == kind(file));
+    let (mut right, mut read, mut refused) = (0, 0, 0);
+    for (at, files) in worlds().into_iter().enumerate() {
+        for (place, (file, text)) in files.iter().enumerate() {
+            let Some(judge) = judge(file) else { continue };
+            let document: Value = serde_saphyr::from_str(text).unwrap();
+            assert_eq!(judge.wrong(&document), None, "{file}");
+            right += 1;
+            // a change of each kind of a few files is enough
+            let changes = changed(&document).into_iter().skip(place % EVERY).step_by(5 * EVERY);
+            for (change, document) in changes.take(if at == 0 { 6 } else { 1 }) {
+                let mut files = files.clone();
+                files[place].1 = document.to_string();
+                let faults = World::from_files(files).err();
+                let wrong = judge.wrong(&document);
+                assert!(
+                    wrong.is_none() || faults.is_some(),
+                    "{file}, {change}: the parser reads it, the schema says {wrong:?}"
+                );
+                assert!(
+                    wrong.is_some() || !change.starts_with("another key") || faults.is_none(),
+                    "{file}, {change}: the schema takes it, the parser says {faults:?}"
+                );
+                if faults.is_none() { read += 1 } else { refused += 1 }
+            }
+        }
+    }
+    assert!(right > 100 && read > 10 && refused > 100, "{right}, {read}, {refused}");
 }

@@ -22,6 +22,12 @@ enum Document {
     Rehearsal,
     /// Settings: runbook.toml
     Config,
+    /// Worlds of the sandbox: worlds/*/world.yaml
+    World,
+    /// Processes of a world: worlds/*/applications.yaml
+    Applications,
+    /// Scenarios of a world: worlds/*/scenarios/*.yaml
+    Scenario,
 }
 
 pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, CommandError> {
@@ -29,6 +35,9 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, CommandError> 
         Document::Runbook => Described::Runbook,
         Document::Rehearsal => Described::Rehearsal,
         Document::Config => Described::Config,
+        Document::World => Described::World,
+        Document::Applications => Described::Applications,
+        Document::Scenario => Described::Scenario,
     };
     output::write(&format!("{:#}\n", reference::schema(of)))?;
     Ok(Exit::Passed)

@@ -1,6 +1,7 @@
 //! The JSON Schema of a document, for editors: the types of the parser, with the short forms, and
 //! with templates wherever a verb takes a value.
 
+use crate::sandbox::{self, WorldFile};
 use crate::{action, config, construct, document};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -14,6 +15,12 @@ pub enum Described {
     Rehearsal,
     /// The settings in a `runbook.toml`.
     Config,
+    /// The `world.yaml` of a world.
+    World,
+    /// The `applications.yaml` of a world.
+    Applications,
+    /// A scenario of a world.
+    Scenario,
 }
 
 /// Keys of a group besides its head.
@@ -24,7 +31,15 @@ const OPEN: &str = "with-templates.";
 /// The schema of a document.
 pub fn schema(of: Described) -> Value {
     let parts = Parts::new();
+    let of_world = |title: &str, file| {
+        let mut schema = sandbox::schema(file).to_value();
+        schema["title"] = title.into();
+        schema
+    };
     let (title, root) = match of {
+        Described::World => return of_world("World", WorldFile::World),
+        Described::Applications => return of_world("Applications", WorldFile::Applications),
+        Described::Scenario => return of_world("Scenario", WorldFile::Scenario),
         Described::Runbook => ("Runbook", parts.runbook()),
         Described::Rehearsal => ("Rehearsal file of a runbook", parts.rehearsal()),
         Described::Config => ("Settings of runbook", parts.structure("runbook.toml")),

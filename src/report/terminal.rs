@@ -2,7 +2,7 @@
 
 use super::plain::write_lines;
 use super::reporter::Reporter;
-use super::step_line::with_items;
+use super::step_line::{name, with_items};
 use super::text::{duration, one_line, whole, width};
 use super::theme::{Charset, Detail, Line, Look};
 use super::transcript::Transcript;
@@ -25,8 +25,10 @@ pub struct Terminal<W> {
     running: IndexMap<String, RunningStep>,
 }
 
-/// Columns of the time that a running step takes, such as ` · 59 m 59 s`.
+/// Columns of the time that a running step takes, such as ` · 59 m 59 s`, if it has no limit.
 const TOOK: usize = 13;
+/// On a narrower terminal a running step is called as within its group.
+const NARROW: usize = 60;
 
 struct RunningStep {
     name: String,
@@ -39,7 +41,8 @@ struct RunningStep {
 impl RunningStep {
     /// The message as far as it leaves room for the time that the step takes.
     fn shown(&self, look: &Look) -> String {
-        let around = 6 + width(&self.name) + TOOK + width(&of(self.limit));
+        let took = self.limit.map_or(TOOK, |limit| 3 + width(&whole(limit)));
+        let around = 6 + width(&self.name) + took + width(&of(self.limit));
         look.truncate(&self.message, look.width.saturating_sub(around))
     }
 }
@@ -69,7 +72,9 @@ impl<W: Write + Send> Terminal<W> {
         }
         let message = one_line(&started.title);
         let item = |path: &str| state.step(path).map(StepState::item);
-        let name = one_line(&with_items(&started.path, item));
+        let path = one_line(&with_items(&started.path, item));
+        let is_narrow = self.transcript.look.width < NARROW;
+        let name = if is_narrow { name(&path).to_owned() } else { path };
         self.running
             .insert(started.path.clone(), RunningStep { name, message, limit: None, bar: None });
         self.fill();

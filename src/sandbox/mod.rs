@@ -5,7 +5,7 @@ mod worlds;
 
 pub use kube_sandbox::{
     Dial, Fault, HEALTHY, Options, Prepared, Sandbox, ScenarioInfo, VARIATIONS, Variation,
-    VariationKind, World, simulated,
+    VariationKind, World, WorldFile, schema, simulated,
 };
 pub use worlds::{Chosen, ListedWorld, Loaded, WorldError, Worlds};
 

@@ -13,6 +13,8 @@ mod quantity;
 mod recorded;
 mod running;
 mod scenario;
+#[cfg(feature = "schemars")]
+mod schema;
 mod server;
 mod simulation;
 mod snapshot;
@@ -24,6 +26,8 @@ pub use error::SandboxError;
 pub use kinds::simulated;
 pub use running::{Dial, Options, Prepared, Sandbox, start};
 pub use scenario::ScenarioInfo;
+#[cfg(feature = "schemars")]
+pub use schema::{WorldFile, schema};
 pub use server::Fault;
 pub use variation::{KINDS as VARIATIONS, Variation, VariationKind};
 pub use world::{HEALTHY, Place, World, WorldFault};

@@ -94,6 +94,7 @@ pub(crate) struct Scenario {
 
 /// An image that exists and cannot be pulled.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "expected the name of an image, or {image, because}")]
 enum Unpullable {
     Missing(String),
@@ -127,37 +128,59 @@ pub(crate) enum Kind {
 
 /// The file of a scenario.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(crate) struct Written {
+    /// One line.
     title: String,
+    /// The injected cause and its consequences.
     description: String,
+    /// Name of the scenario that it goes on from.
     based_on: Option<String>,
+    /// Changes on the manifests, before anything runs.
     #[serde(default)]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<WrittenChange>"))]
     changes: Vec<Spanned<WrittenChange>>,
+    /// Changes that were made later, before the world begins; each with `ago`, by default 10 minutes.
     #[serde(default)]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<WrittenChange>"))]
     later: Vec<Spanned<WrittenChange>>,
+    /// Requests that pods have had.
     #[serde(default)]
     requests: Vec<Asked>,
+    /// Images that cannot be pulled.
     #[serde(default)]
     unpullable: Vec<Unpullable>,
+    /// Leases that somebody outside of the cluster renews.
     #[serde(default)]
     renewed: Vec<Reference>,
+    /// CronJobs whose schedule is followed.
     #[serde(default)]
     schedules: Vec<Reference>,
+    /// What the user may not do.
     #[serde(default)]
     deny: Vec<Denial>,
+    /// What is wrong with the API server.
     server: Option<ServerState>,
+    /// Whether there is a metrics server.
     metrics: Option<Metrics>,
+    /// Changes while the world runs, each `after` so long.
     #[serde(default)]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<WrittenChange>"))]
     then: Vec<Spanned<WrittenChange>>,
+    /// Requests that are answered otherwise than is true.
     #[serde(default)]
+    #[cfg_attr(feature = "schemars", schemars(with = "Vec<ApiFault>"))]
     faults: Vec<Spanned<ApiFault>>,
+    /// What processes do otherwise.
     #[serde(default)]
     apps: Vec<Otherwise>,
+    /// When the objects were as they are declared, if they were recorded from a cluster.
     recorded: Option<When>,
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct WrittenChange {
     after: Option<After>,
@@ -313,6 +336,7 @@ impl Scenario {
 
 /// A request that was sent to a pod.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     pub(crate) pod: PodReference,
@@ -324,6 +348,7 @@ pub(crate) struct Asked {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reference {
     pub(crate) kind: String,
@@ -333,6 +358,7 @@ pub(crate) struct Reference {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PodReference {
     pub(crate) of: String,
@@ -342,6 +368,7 @@ pub(crate) struct PodReference {
 
 /// What the user may not do.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Denial {
     #[serde(default)]
@@ -356,8 +383,11 @@ pub(crate) struct Denial {
 
 /// A while, written as `20s`, `5m` or `1h30m`.
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
-pub(crate) struct After(pub(crate) SignedDuration);
+pub(crate) struct After(
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))] pub(crate) SignedDuration,
+);
 
 impl TryFrom<String> for After {
     type Error = String;
@@ -370,8 +400,9 @@ impl TryFrom<String> for After {
 
 /// A time, as the API writes it.
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
-struct When(Timestamp);
+struct When(#[cfg_attr(feature = "schemars", schemars(with = "String"))] Timestamp);
 
 impl TryFrom<String> for When {
     type Error = String;
@@ -385,6 +416,7 @@ impl TryFrom<String> for When {
 
 /// What a request is answered with, instead of what is true.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiFault {
     #[serde(default)]
@@ -427,6 +459,7 @@ impl ApiFault {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ServerState {
     Down,
@@ -436,6 +469,7 @@ pub(crate) enum ServerState {
 
 /// Whether somebody measures what pods use, for autoscalers and `top`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Metrics {
     Absent,

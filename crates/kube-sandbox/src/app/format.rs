@@ -57,6 +57,7 @@
 //! | `words('a,b')`, `version_at_least(version, least)` | a list; whether a version is at least another |
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;
@@ -66,10 +67,24 @@ use serde_saphyr::Spanned;
 use netpol_evaluator::Protocol;
 
 /// An expression or a template, with its place in the file.
-pub(crate) type Text = Spanned<String>;
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub(crate) struct Text(
+    #[cfg_attr(feature = "schemars", schemars(with = "crate::schema::Scalar"))] Spanned<String>,
+);
+
+impl Deref for Text {
+    type Target = Spanned<String>;
+
+    fn deref(&self) -> &Spanned<String> {
+        &self.0
+    }
+}
 
 /// The tags of an image that are as good as the usual one.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Versions {
     pub(crate) usual: String,
@@ -78,6 +93,7 @@ pub(crate) struct Versions {
 
 /// A number of seconds, of at most a year.
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(try_from = "f64")]
 pub(crate) struct Seconds(pub(crate) f64);
 
@@ -93,6 +109,7 @@ impl TryFrom<f64> for Seconds {
 
 /// What stands before each line of a log, as strftime writes it.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 pub(crate) struct LogPrefix(String);
 
@@ -117,6 +134,7 @@ impl LogPrefix {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Document {
     pub(crate) images: Vec<ImageSet>,
@@ -126,6 +144,7 @@ pub(crate) struct Document {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImageSet {
     pub(crate) images: Vec<String>,
@@ -139,6 +158,7 @@ pub(crate) struct ImageSet {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct App {
     #[serde(rename = "app")]
@@ -175,6 +195,7 @@ pub(crate) struct App {
 
 /// What the processes of an app do otherwise in a scenario.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Otherwise {
     /// The app, in its place.
@@ -195,6 +216,7 @@ pub(crate) struct Otherwise {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListeningPort {
     pub(crate) port: u16,
@@ -207,6 +229,7 @@ pub(crate) struct ListeningPort {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Leads {
     pub(crate) lease: String,
@@ -215,6 +238,7 @@ pub(crate) struct Leads {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Builtin {
     Prometheus,
@@ -222,6 +246,7 @@ pub(crate) enum Builtin {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Route {
     /// The port that answers; any of the app's when absent.
@@ -243,6 +268,7 @@ pub(crate) struct Route {
 
 /// What happens in a process by itself, and is counted under a name.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Happening {
     pub(crate) name: String,
@@ -254,6 +280,7 @@ pub(crate) struct Happening {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Exits {
     /// Whether it ends at all; it does when absent.
@@ -265,6 +292,7 @@ pub(crate) struct Exits {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogRule {
     /// Seconds after the start of the process.

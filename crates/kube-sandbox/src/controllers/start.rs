@@ -30,6 +30,7 @@ pub(crate) type Images = BTreeMap<String, Because>;
 
 /// Why an image cannot be pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Because {
     /// The registry has no such image.

@@ -60,15 +60,20 @@ struct Inner {
 
 /// `world.yaml`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Header {
+pub(crate) struct Header {
+    /// The version of the format.
     world: Version,
+    /// One line.
     title: String,
+    /// The namespace of manifests that name none; `default` if it is missing.
     #[serde(default = "default_namespace")]
     namespace: String,
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 enum Version {
     #[serde(rename = "v1")]
     V1,
