@@ -87,6 +87,7 @@ fn text(runbook: &Runbook) -> String {
 
 fn parameter(name: &str, param: &Param) -> String {
     let default = match &param.default {
+        Some(_) if param.secret => "has a default, which is secret".to_owned(),
         Some(value) => format!("default {}", shown(value)),
         None if param.optional => "optional".to_owned(),
         None => "required".to_owned(),

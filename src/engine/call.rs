@@ -1,11 +1,11 @@
 //! Another runbook as a step.
 
-use super::ended::{Ended, worst};
-use super::scope::{Scope, StepResult};
+use super::ended::{Ended, judged};
+use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::construct;
 use crate::document::Step;
-use crate::event::{Outcome, Reason, Severity};
+use crate::event::{Outcome, Severity};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -42,7 +42,11 @@ impl Run {
             .filter(|judged| judged.is_concluded())
             .map(|judged| judged.finding)
             .collect();
-        let (mut outcome, mut reason) = Self::outcome_of(&inner, self.halted(scope));
+        let (mut outcome, mut reason) = judged(
+            inner.runbook.steps.iter().chain(&inner.runbook.always),
+            &inner,
+            self.halted(scope),
+        );
         if causes.iter().any(|finding| {
             finding.severity == Severity::Critical && !self.is_fixed(&inner, finding)
         }) {
@@ -66,23 +70,5 @@ impl Run {
             output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}).into(),
             recorded: None,
         })
-    }
-    /// The worst of the steps of a called runbook that count, and why it is none of theirs: it was
-    /// stopped, by a signal or by a step that does not count.
-    fn outcome_of(inner: &Scope, halted: bool) -> (Outcome, Reason) {
-        let all = inner.runbook.steps.iter().chain(&inner.runbook.always);
-        let counted: Vec<_> = all
-            .filter(|child| child.severity == Severity::Critical)
-            .filter_map(|child| inner.result(&child.id))
-            .collect();
-        let outcome = worst(counted.iter().map(|result| result.outcome));
-        let is_behind = |result: &StepResult| matches!(result.reason, Reason::NotPassed { .. });
-        match outcome.is_good() {
-            true if halted => (Outcome::Cancelled, Reason::default()),
-            true if counted.iter().any(is_behind) => {
-                (Outcome::Unknown, "it stopped before all of its steps were executed".into())
-            }
-            _ => (outcome, Reason::default()),
-        }
     }
 }

@@ -1,10 +1,10 @@
 //! The end of a step as one value, and how it is folded into the run.
 
-use super::scope::Scope;
+use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::action::{Failure, FailureKind};
 use crate::document::Step;
-use crate::event::{Judgement, Next, Outcome, Reason};
+use crate::event::{Judgement, Next, Outcome, Reason, Severity};
 use crate::expression::Data;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -153,6 +153,40 @@ pub(super) fn not_made(failure: &Failure, attempts: u32) -> Ended {
         outcome: if ended.outcome == Outcome::Failed { Outcome::Error } else { ended.outcome },
         ..ended
     }
+}
+
+/// The outcome of what consists of these steps: the worst of those that count; or why it is none of
+/// theirs: it was stopped, by a signal or by a step that may itself not count.
+pub(super) fn judged<'s>(
+    steps: impl IntoIterator<Item = &'s Step>,
+    inner: &Scope,
+    halted: bool,
+) -> (Outcome, Reason) {
+    let counted: Vec<_> = steps
+        .into_iter()
+        .filter(|child| child.severity == Severity::Critical)
+        .filter_map(|child| inner.result(&child.id))
+        .collect();
+    let outcome = worst(counted.iter().map(|result| result.outcome));
+    let is_behind = |result: &StepResult| matches!(result.reason, Reason::NotPassed { .. });
+    match outcome.is_good() {
+        true if halted => (Outcome::Cancelled, Reason::default()),
+        true if counted.iter().any(is_behind) => {
+            (Outcome::Unknown, "it stopped before all of its steps were executed".into())
+        }
+        _ => (outcome, Reason::default()),
+    }
+}
+
+/// Which of these steps is not in the part of the runbook that is run.
+pub(super) fn left_out<'s>(
+    steps: impl IntoIterator<Item = &'s Step>,
+    inner: &Scope,
+) -> Option<Reason> {
+    steps.into_iter().find_map(|child| {
+        let result = inner.result(&child.id)?;
+        matches!(result.reason, Reason::LeftOut { .. }).then(|| result.leaves_open(&child.id))
+    })
 }
 
 /// The outcome of several: false before not judged, not judged before unknown.

@@ -1,10 +1,10 @@
 //! Steps within a step: one after the other or side by side, with rescue and always.
 
-use super::ended::{Ended, worst};
+use super::ended::{Ended, judged, left_out};
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Group, Step};
-use crate::event::{Outcome, Reason};
+use crate::event::{Mode, Outcome, Reason};
 use crate::expression::Data;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -28,47 +28,36 @@ impl Run {
             let own = Instant::now() + timeout;
             inner.deadline = Some(inner.deadline.map_or(own, |outer| own.min(outer)));
         }
-        let good = if group.parallel > 1 {
-            self.side_by_side(&inner, group).await?
+        if group.parallel > 1 {
+            self.side_by_side(&inner, group).await?;
         } else {
-            self.sequence(&inner, &group.steps).await?
-        };
-        let mut outcome = worst(
-            group
-                .steps
-                .iter()
-                .filter_map(|child| inner.result(&child.id))
-                .map(|result| result.outcome),
-        );
-        if !good
-            && !group.rescue.is_empty()
-            && !self.halted(scope)
-            && self.sequence(&inner, &group.rescue).await?
-        {
-            let ends: Vec<Outcome> = group
-                .rescue
-                .iter()
-                .filter_map(|child| inner.result(&child.id))
-                .map(|result| result.outcome)
-                .collect();
-            // a rescue of which every step was left out has made nothing good
-            if ends.iter().any(|end| end.is_good())
-                && ends.iter().all(|end| end.is_good() || *end == Outcome::Skipped)
+            self.sequence(&inner, &group.steps).await?;
+        }
+        let (mut outcome, mut reason) = judged(&group.steps, &inner, false);
+        // what a dry run did not do is no failure
+        let is_previewed = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
+        let is_bad = !outcome.is_good() && !is_previewed;
+        if is_bad && !group.rescue.is_empty() && !self.halted(scope) {
+            self.sequence(&inner, &group.rescue).await?;
+            let (rescue, _) = judged(&group.rescue, &inner, self.halted(scope));
+            let results = group.rescue.iter().filter_map(|child| inner.result(&child.id));
+            // a rescue of which every step was left out has made nothing good; what is unknown or was
+            // refused, unlike what only stopped the group, has nothing to be made good
+            let failed = matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Error);
+            if rescue.is_good()
+                && results.map(|result| result.outcome).any(Outcome::is_good)
+                && (failed || !reason.is_empty())
             {
-                outcome = Outcome::Recovered;
+                (outcome, reason) = (Outcome::Recovered, Reason::default());
             }
         }
-        if !self.sequence(&inner.unstoppable(), &group.always).await? && outcome.is_good() {
-            outcome = worst(
-                group
-                    .always
-                    .iter()
-                    .filter_map(|child| inner.result(&child.id))
-                    .map(|result| result.outcome),
-            );
+        self.sequence(&inner.unstoppable(), &group.always).await?;
+        let (always, of_always) = judged(&group.always, &inner, false);
+        if outcome.is_good() && !always.is_good() {
+            (outcome, reason) = (always, of_always);
         }
         if self.halted(scope) && outcome.is_good() {
-            outcome = Outcome::Cancelled;
+            (outcome, reason) = (Outcome::Cancelled, Reason::default());
         }
         let results: Vec<_> = group
             .children()
@@ -91,13 +80,17 @@ impl Run {
         let ended = Ended {
             outcome,
             summary: format!("{passed} of {}", results.len()),
-            reason: Reason::default(),
+            reason,
             attempts: 1,
             expectations: Vec::new(),
             output: Data::object(output),
             recorded: Some(Value::Object(recorded.collect())),
         };
-        self.end(scope, step, path, begun, ended)
+        let outcome = self.end(scope, step, path, begun, ended)?;
+        if let Some(open) = left_out(&group.steps, &inner) {
+            scope.blank_out(&step.id, open);
+        }
+        Ok(outcome)
     }
 
     /// The steps of a parallel group, as many at a time as it says, each a task of its own. All of

@@ -14,6 +14,7 @@ mod consent;
 mod doubt;
 mod dry_run;
 mod due;
+mod each;
 mod ended;
 #[cfg(test)]
 mod fake;
@@ -195,7 +196,12 @@ impl Engine {
         }
         let params = self.plan.shown_params();
         let recorded = self.recorder.as_recorded(params.clone());
-        let withheld = params.iter().filter(|(name, value)| recorded.get(*name) != Some(value));
+        let secret = self.plan.params.iter().filter(|(name, value)| {
+            let declared = self.plan.runbook.params.get(*name).filter(|param| param.secret);
+            !value.is_null() && declared.is_some_and(|param| param.default.as_ref() != Some(value))
+        });
+        let masked = params.iter().filter(|(name, value)| recorded.get(*name) != Some(value));
+        let withheld: BTreeSet<&String> = masked.chain(secret).map(|(name, _)| name).collect();
         self.recorder.record(Event::RunStarted(Box::new(RunStarted {
             schema: JOURNAL_SCHEMA.to_owned(),
             run: run_id.to_owned(),
@@ -209,7 +215,7 @@ impl Engine {
             alert: self.alert.clone().map(Box::new),
             part,
             target: target.clone(),
-            withheld: withheld.map(|(name, _)| name.clone()).collect(),
+            withheld: withheld.into_iter().cloned().collect(),
             params: recorded,
             steps: self.plan.steps(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,7 +1,7 @@
 //! Which steps of an earlier process are kept. Pure.
 
 use super::part::ASKING;
-use crate::event::{Effect, Event, Outcome, PlannedStep, Reason, Record, StepFinished};
+use crate::event::{Event, PlannedStep, Reason, Record, StepFinished, StepKind};
 use crate::state::RunState;
 use std::collections::BTreeMap;
 
@@ -22,20 +22,20 @@ impl Kept {
     }
 }
 
-/// Decides what is kept: what was judged, or skipped for a reason of the runbook, and is still
-/// written as it was. What could not be looked at is looked at again. `records` are those that led
-/// to the state.
+/// Decides what is kept: what was judged, and is still written as it was. What could not be looked
+/// at is looked at again, and whether a step is skipped is decided again. Groups and called runbooks
+/// are gone through again: in them, each step is kept or not. `records` are those that led to the
+/// state.
 pub fn kept(state: &RunState, planned: &[PlannedStep], records: Vec<Record>) -> Kept {
     let mut kept = Kept::default();
     let digests: BTreeMap<_, _> =
         planned.iter().map(|step| (step.path.as_str(), step.digest.as_str())).collect();
-    for finished in state.ended().filter(|step| !step.action.is_group()) {
-        let settled = finished.outcome.is_judged()
-            || (finished.outcome == Outcome::Skipped && finished.effect == Effect::Read);
-        // which part of the runbook is done is decided again, in the same way
+    let has_steps = |step: &StepFinished| step.action.is_group() || step.action == StepKind::Run;
+    for finished in state.ended().filter(|step| !has_steps(step)) {
+        // a person left it out
         let is_left_out = matches!(&finished.why, Some(Reason::LeftOut { option })
-            if option != ASKING);
-        if !settled || is_left_out {
+            if option == ASKING);
+        if !finished.outcome.is_judged() && !is_left_out {
             continue;
         }
         match digests.get(finished.path.as_str()) {

@@ -226,6 +226,24 @@ impl Scope {
         Self { always: true, ..self.clone() }
     }
 
+    /// Whoever reads the output of a step sees less than there is, and why.
+    pub(crate) fn leave_open(&self, id: &str, why: &str) {
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(result) = results.get_mut(id) {
+            result.unread.get_or_insert_with(|| Arc::new(Reason::from(why)));
+        }
+    }
+
+    /// Nothing is known of a step for those that depend on it, although what was done of it ended
+    /// well.
+    pub(crate) fn blank_out(&self, id: &str, reason: Reason) {
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(result) = results.get_mut(id).filter(|result| result.outcome.is_good()) {
+            (result.outcome, result.output, result.reason) =
+                (Outcome::Unknown, Data::from(Value::Null), reason);
+        }
+    }
+
     /// Keeps a result for later steps.
     pub(crate) fn put(&self, id: &str, mut result: StepResult) {
         // that there was one is known all the same

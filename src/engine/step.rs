@@ -1,6 +1,6 @@
 //! One step: whether it is done, for which items, and what came of it.
 
-use super::ended::{Ended, worst};
+use super::ended::{Ended, judged};
 use super::scope::{Blank, Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
@@ -12,7 +12,7 @@ use crate::journal;
 use crate::plan::{check_namespace, step_digest};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A condition over earlier steps, three-valued.
@@ -72,7 +72,11 @@ impl Run {
                 return Ok(outcome);
             }
             let scope = &scope.with(&step.bound, || self.findings_so_far(scope));
-            if let Some(when) = &step.when {
+            // what was changed stays so, whatever its condition would say now
+            let is_changed = self
+                .kept(scope, step, &path)
+                .is_some_and(|kept| matches!(kept.effect, Effect::Write | Effect::Opaque));
+            if let Some(when) = step.when.as_ref().filter(|_| !is_changed) {
                 match self.decide(scope, when) {
                     Decision::Yes => {}
                     Decision::No => {
@@ -118,7 +122,7 @@ impl Run {
     }
 
     /// A step for one item, or without any.
-    async fn once(
+    pub(super) async fn once(
         self: &Arc<Self>,
         scope: &Scope,
         step: &Step,
@@ -146,12 +150,7 @@ impl Run {
     ) -> Result<Outcome, EngineError> {
         let inner = scope.inside(path, step.severity);
         self.sequence(&inner, &step.then).await?;
-        let verdict = worst(
-            step.then
-                .iter()
-                .filter_map(|child| inner.result(&child.id))
-                .map(|result| result.outcome),
-        );
+        let (verdict, _) = judged(&step.then, &inner, false);
         if verdict.is_good() || (self.mode == Mode::DryRun && verdict == Outcome::Unknown) {
             return Ok(outcome);
         }
@@ -169,6 +168,12 @@ impl Run {
         Ok(verdict)
     }
 
+    /// What is kept of a step from an earlier process.
+    fn kept(&self, scope: &Scope, step: &Step, path: &str) -> Option<&StepFinished> {
+        let kept = self.kept.steps.get(path)?;
+        (kept.digest == step_digest(&scope.runbook, step)).then_some(kept)
+    }
+
     /// A step for one item, without its verification.
     async fn alone(
         self: &Arc<Self>,
@@ -176,12 +181,7 @@ impl Run {
         step: &Step,
         path: &str,
     ) -> Result<Outcome, EngineError> {
-        if let Some(kept) = self
-            .kept
-            .steps
-            .get(path)
-            .filter(|kept| kept.digest == step_digest(&scope.runbook, step))
-        {
+        if let Some(kept) = self.kept(scope, step, path) {
             let output = match &kept.stored {
                 Some(stored) if scope.runbook.referred.contains(&step.id) => journal::load(stored)?,
                 Some(_) => Data::Dropped,
@@ -215,88 +215,6 @@ impl Run {
         match &step.body {
             Body::Group(group) => self.group(scope, step, group, path).await,
             _ => self.act(scope, step, path).await,
-        }
-    }
-
-    /// A step for each item of a list, one after the other.
-    async fn each(
-        self: &Arc<Self>,
-        scope: &Scope,
-        step: &Step,
-        list: &Jq,
-        path: &str,
-    ) -> Result<Outcome, EngineError> {
-        let begun = self.begin(scope, step, path)?;
-        let items = match self.items(scope, list) {
-            Ok(items) => items,
-            Err((outcome, reason)) => {
-                return self.end(
-                    scope,
-                    step,
-                    path,
-                    begun,
-                    Ended::without_output(
-                        outcome,
-                        format!("cannot evaluate its `for_each`: {reason}"),
-                    ),
-                );
-            }
-        };
-        let (mut outcomes, mut output, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, item) in items.iter().enumerate() {
-            if self.halted(scope) {
-                break;
-            }
-            let inner = scope.iteration(item.clone());
-            let outcome = self.once(&inner, step, &format!("{path}[{index}]")).await?;
-            let result = inner.result(&step.id).map(|result| result.output).unwrap_or_default();
-            let word = Value::from(outcome.as_str());
-            recorded.push(json!({"item": item, "outcome": word}));
-            output.push(Data::object([
-                ("item", item.clone().into()),
-                ("outcome", word.into()),
-                ("output", result),
-            ]));
-            outcomes.push(outcome);
-            if !outcome.is_good()
-                && outcome != Outcome::Skipped
-                && !Self::goes_on(scope, step.on_failure)
-            {
-                break;
-            }
-        }
-        let good = outcomes.iter().filter(|outcome| outcome.is_good()).count();
-        let ended = Ended {
-            outcome: if outcomes.len() < items.len() && self.halted(scope) {
-                Outcome::Cancelled
-            } else {
-                worst(outcomes)
-            },
-            summary: match items.len() {
-                0 => "no items".to_owned(),
-                all => format!("{good} of {all}"),
-            },
-            reason: Reason::default(),
-            attempts: 1,
-            expectations: Vec::new(),
-            output: Data::list(output),
-            recorded: Some(Value::Array(recorded)),
-        };
-        self.end(scope, step, path, begun, ended)
-    }
-
-    fn items(&self, scope: &Scope, list: &Jq) -> Result<Vec<Value>, Blank> {
-        if let Some(blank) = scope.blank(list.references()) {
-            return Err(blank);
-        }
-        let bindings = scope.bindings(list.references(), || self.findings_so_far(scope));
-        match list.run_one(&Value::Null, &bindings, Budget::default()) {
-            Ok(Value::Array(items)) => Ok(items),
-            Ok(other) => {
-                let reason = format!("{} is not a list", crate::expression::show(&other));
-                Err((Outcome::Error, reason.into()))
-            }
-            Err(error) => Err((Outcome::Error, error.to_string().into())),
         }
     }
 
@@ -456,7 +374,7 @@ fn is_loop(step: &Step, path: &str) -> bool {
 }
 
 /// What a round of a loop is about, in short: a text as it is, an object by its name.
-fn item(scope: &Scope, path: &str) -> String {
+pub(super) fn item(scope: &Scope, path: &str) -> String {
     const MOST: usize = 40;
     let Some(item) = scope.item.as_deref().filter(|_| path.ends_with(']')) else {
         return String::new();

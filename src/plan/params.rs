@@ -91,7 +91,7 @@ pub fn resolve(
                     .iter()
                     .rfind(|given| given.name == *name)
                     .map(|given| &given.value)
-                    .filter(|_| param.secret);
+                    .filter(|_| param.secret && message != UNMASKABLE);
                 let message = value.map_or(message.clone(), |value| hidden(&message, value));
                 errors.push(ParamError::new(name, message));
             }

@@ -448,6 +448,11 @@ fn forms(value: &str) -> Vec<String> {
     if let Ok(document) = serde_json::from_str::<Value>(value) {
         leaves(&document, &mut whole);
     }
+    // names of objects are in lower case
+    let lower = value.trim().to_lowercase();
+    if lower != value.trim() && lower.chars().count() >= SHORTEST_LINE {
+        whole.push(Cow::Owned(lower));
+    }
     for part in &whole {
         if !is_ordinary(part.trim()) {
             encodings(part, &mut out);

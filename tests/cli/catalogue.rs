@@ -212,9 +212,9 @@ fn a_runbook_can_do_what_the_ones_that_it_calls_do() {
     let head = "runbook: v1\ntitle: T\nsteps:\n  - id: s\n    ";
     let change = "annotate: {target: deployment/x, annotations: {noted: '1'}}\n";
     // in the order of names, the last one is read last
-    place.write("runbooks/a.yaml", &format!("{head}run: b\n"));
-    place.write("runbooks/b.yaml", &format!("{head}steps: [{{id: c, run: c}}]\n"));
-    place.write("runbooks/c.yaml", &format!("{head}{change}"));
+    place.write("runbooks/a.yaml", format!("{head}run: b\n"));
+    place.write("runbooks/b.yaml", format!("{head}steps: [{{id: c, run: c}}]\n"));
+    place.write("runbooks/c.yaml", format!("{head}{change}"));
     let (listed, _) = place.json(&["list", "--catalogue", "runbooks"]);
     let effects: Vec<_> = listed["runbooks"].as_array().unwrap()[..3]
         .iter()

@@ -106,6 +106,37 @@ fn a_run_that_stops_before_what_counts_has_not_passed() {
 }
 
 #[test]
+fn what_does_not_count_in_a_round_does_not_end_the_loop() {
+    let (document, code) = run(concat!(
+        "steps:\n  - id: l\n    for_each: [a, b]\n    steps:\n",
+        "    - {id: there, value: $item, expect: . == \"a\"}\n",
+        "    - {id: w, severity: info, value: '[]', expect: '. != []'}\n",
+    ));
+    assert_eq!((code, &document["verdict"]), (1, &"failed".into()), "{document:#}");
+}
+
+#[test]
+fn rounds_of_a_loop_that_were_not_done_are_open() {
+    let (document, code) = run(concat!(
+        "steps:\n  - id: l\n    for_each: [a, b]\n    severity: warning\n    value: $item\n",
+        "    expect: . == \"c\"\n  - {id: z, value: '1'}\n",
+        "findings:\n  - id: one\n    when: any($steps.l.output[]; .item == \"b\")\n    cause: b is there\n",
+    ));
+    assert_eq!((code, &document["verdict"]), (3, &"unknown".into()), "{document:#}");
+    assert_eq!(document["steps"][2]["reason"], "step l did not pass", "{document:#}");
+    assert_eq!(document["not_ruled_out"][0]["id"], "one", "{document:#}");
+}
+
+#[test]
+fn what_is_unknown_is_not_made_good_by_a_rescue() {
+    let (document, code) = run(
+        "steps:\n  - id: g\n    steps: [{id: never, when: $run.id == null, value: '1'}, {id: u, value: \
+            $steps.never.output}]\n    rescue: [{id: r, value: '1', severity: info}]\n",
+    );
+    assert_eq!((code, &document["verdict"]), (3, &"unknown".into()), "{document:#}");
+}
+
+#[test]
 fn a_called_runbook_that_stops_before_what_counts_has_not_passed() {
     let place = Place::new();
     let look = format!(

@@ -93,7 +93,7 @@ fn a_released_run_that_waits_is_approved_and_resumed() {
     put(&place);
     // without the approval it waits again, and changes nothing
     let waits = [
-        "Kept from earlier: left-out, look",
+        "Kept from earlier: look",
         "step left-out was skipped: only when $steps.look.failed",
         "Waits for approval: scale",
     ];

@@ -160,14 +160,16 @@ fn matrix(rows: &[ScenarioRow], look: Look, lines: &mut Vec<Line>) {
 fn sum(tested: &Tested<'_>, look: Look) -> Line {
     let failed = tested.failed().count();
     let took = duration(milliseconds(tested.took));
-    let (style, symbol) = (mark(failed == 0).style(), mark(failed == 0).symbol(look.charset));
     let all = tested.results.len();
+    let is_good = failed == 0 && all > 0;
+    let (style, symbol) = (mark(is_good).style(), mark(is_good).symbol(look.charset));
     let said = match (all, failed) {
         (0, _) => "No case was found".to_owned(),
+        (1, 0) => "1 case passed".to_owned(),
         (_, 0) => format!("{all} cases passed"),
         _ => format!("{failed} of {all} cases failed"),
     };
-    let said_style = if failed == 0 { GOOD } else { BAD };
+    let said_style = if is_good { GOOD } else { BAD };
     Line::empty()
         .push(style, symbol)
         .text("  ")

@@ -1,0 +1,129 @@
+//! A step for each item of a list.
+
+use super::ended::{Ended, worst};
+use super::scope::{Blank, Scope};
+use super::{EngineError, Run};
+use crate::document::Step;
+use crate::event::{Outcome, Reason};
+use crate::expression::{Budget, Data, Jq};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+impl Run {
+    /// A step for each item of a list, one after the other.
+    pub(super) async fn each(
+        self: &Arc<Self>,
+        scope: &Scope,
+        step: &Step,
+        list: &Jq,
+        path: &str,
+    ) -> Result<Outcome, EngineError> {
+        let begun = self.begin(scope, step, path)?;
+        let items = match self.items(scope, list) {
+            Ok(items) => items,
+            Err((outcome, reason)) => {
+                return self.end(
+                    scope,
+                    step,
+                    path,
+                    begun,
+                    Ended::without_output(
+                        outcome,
+                        format!("cannot evaluate its `for_each`: {reason}"),
+                    ),
+                );
+            }
+        };
+        let (mut outcomes, mut output, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
+        let rounds = self.rounds(scope, path, &items);
+        let mut stopped = false;
+        for (item, round) in items.iter().zip(rounds) {
+            if self.halted(scope) {
+                break;
+            }
+            let inner = scope.iteration(item.clone());
+            if stopped {
+                let reason = Reason::NotPassed { step: step.id.clone() };
+                let skipped = Ended::without_output(Outcome::Skipped, reason);
+                self.end(&inner, step, &round, 0, skipped)?;
+                continue;
+            }
+            let outcome = self.once(&inner, step, &round).await?;
+            let result = inner.result(&step.id).map(|result| result.output).unwrap_or_default();
+            let word = Value::from(outcome.as_str());
+            recorded.push(json!({"item": item, "outcome": word}));
+            output.push(Data::object([
+                ("item", item.clone().into()),
+                ("outcome", word.into()),
+                ("output", result),
+            ]));
+            outcomes.push(outcome);
+            stopped = !outcome.is_good()
+                && outcome != Outcome::Skipped
+                && !Self::goes_on(scope, step.on_failure);
+        }
+        let is_whole = outcomes.len() == items.len() && !outcomes.contains(&Outcome::Cancelled);
+        let good = outcomes.iter().filter(|outcome| outcome.is_good()).count();
+        let ended = Ended {
+            outcome: if is_whole || !self.halted(scope) {
+                worst(outcomes)
+            } else {
+                Outcome::Cancelled
+            },
+            summary: match items.len() {
+                0 => "no items".to_owned(),
+                all => format!("{good} of {all}"),
+            },
+            reason: Reason::default(),
+            attempts: 1,
+            expectations: Vec::new(),
+            output: Data::list(output),
+            recorded: Some(Value::Array(recorded)),
+        };
+        let outcome = self.end(scope, step, path, begun, ended)?;
+        if !is_whole {
+            scope.leave_open(&step.id, "it did not come to all of its items");
+        }
+        Ok(outcome)
+    }
+
+    /// The path of the round of each item. On resume an item has the round that it had, wherever it
+    /// stands in the list now: what was done is not done again, nor taken for something else.
+    fn rounds(&self, scope: &Scope, path: &str, items: &[Value]) -> Vec<String> {
+        let round = |index: usize| format!("{path}[{index}]");
+        let mut known: Vec<(usize, String)> = self.recorder.state(|state| {
+            (0..)
+                .map_while(|index| Some((index, state.step(&round(index))?.item().to_owned())))
+                .collect()
+        });
+        let mut next = known.len();
+        let mut of_item = |(position, item): (usize, &Value)| {
+            let said = super::step::item(&scope.iteration(item.clone()), &round(0));
+            let is_same = |(_, known): &(usize, String)| *known == said;
+            // what the record does not say can only be told by its place
+            let is_there = |(index, known): &(usize, String)| {
+                *index == position && (known.is_empty() || known.contains("[secret "))
+            };
+            let at = known.iter().position(is_same).or_else(|| known.iter().position(is_there));
+            let index = at.map_or(next, |at| known.remove(at).0);
+            next = next.max(index + 1);
+            round(index)
+        };
+        items.iter().enumerate().map(&mut of_item).collect()
+    }
+
+    fn items(&self, scope: &Scope, list: &Jq) -> Result<Vec<Value>, Blank> {
+        if let Some(blank) = scope.blank(list.references()) {
+            return Err(blank);
+        }
+        let bindings = scope.bindings(list.references(), || self.findings_so_far(scope));
+        match list.run_one(&Value::Null, &bindings, Budget::default()) {
+            Ok(Value::Array(items)) => Ok(items),
+            Ok(other) => {
+                let reason = format!("{} is not a list", crate::expression::show(&other));
+                Err((Outcome::Error, reason.into()))
+            }
+            Err(error) => Err((Outcome::Error, error.to_string().into())),
+        }
+    }
+}
