@@ -100,10 +100,12 @@ impl Run {
         let mut of_item = |(position, item): (usize, &Value)| {
             let said = super::step::item(&scope.iteration(item.clone()), &round(0));
             let is_same = |(_, known): &(usize, String)| *known == said;
-            // what the record does not say can only be told by its place
-            let is_there = |(index, known): &(usize, String)| {
-                *index == position && (known.is_empty() || known.contains("[secret "))
+            // what the record does not say in full can only be told by its place
+            let is_cut = |known: &str| {
+                known.is_empty() || known.contains("[secret ") || known.ends_with("...")
             };
+            let is_there =
+                |(index, known): &(usize, String)| *index == position && is_cut(known);
             let at = known.iter().position(is_same).or_else(|| known.iter().position(is_there));
             let index = at.map_or(next, |at| known.remove(at).0);
             next = next.max(index + 1);
