@@ -104,8 +104,7 @@ impl Run {
             let is_cut = |known: &str| {
                 known.is_empty() || known.contains("[secret ") || known.ends_with("...")
             };
-            let is_there =
-                |(index, known): &(usize, String)| *index == position && is_cut(known);
+            let is_there = |(index, known): &(usize, String)| *index == position && is_cut(known);
             let at = known.iter().position(is_same).or_else(|| known.iter().position(is_there));
             let index = at.map_or(next, |at| known.remove(at).0);
             next = next.max(index + 1);
