@@ -289,3 +289,18 @@ fn a_called_runbook_that_failed_before_it_waited_is_done_to_its_end() {
     let said = place.run(&[&["resume", "01K9ZQ4T"][..], &skip].concat());
     assert_eq!((said.code, log(&place).as_str()), (1, "last "), "{}", said.all());
 }
+
+#[test]
+fn a_called_runbook_that_is_cut_off_is_cancelled_and_leaves_findings_open() {
+    let place = Place::new();
+    let called = "runbook: v1\ntitle: C\nsteps: [{id: first, value: '1'}, {id: slow, severity: \
+        warning, pause: 30s}]\n";
+    place.write("runbooks/called.yaml", called);
+    let caller = "runbook: v1\ntitle: T\nsteps: [{id: c, run: called}]\nfindings: [{id: bad, when: \
+        $steps.c.failed, cause: it is bad}]\n";
+    let file = place.write("caller.yaml", caller);
+    interrupted(&place, &file);
+    let (document, _) = place.json(&["show", "01K9ZQ4T"]);
+    assert_eq!(document["steps"][0]["outcome"], "cancelled", "{document:#}");
+    assert_eq!(document["not_ruled_out"][0]["id"], "bad", "{document:#}");
+}
