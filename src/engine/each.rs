@@ -22,16 +22,9 @@ impl Run {
         let items = match self.items(scope, list) {
             Ok(items) => items,
             Err((outcome, reason)) => {
-                return self.end(
-                    scope,
-                    step,
-                    path,
-                    begun,
-                    Ended::without_output(
-                        outcome,
-                        format!("cannot evaluate its `for_each`: {reason}"),
-                    ),
-                );
+                let reason = format!("cannot evaluate its `for_each`: {reason}");
+                let ended = Ended::without_output(outcome, reason);
+                return self.end(scope, step, path, begun, ended);
             }
         };
         let (mut outcomes, mut output, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
@@ -63,17 +56,10 @@ impl Run {
                 && !Self::goes_on(scope, step.on_failure);
         }
         let is_whole = outcomes.len() == items.len() && !outcomes.contains(&Outcome::Cancelled);
-        let good = outcomes.iter().filter(|outcome| outcome.is_good()).count();
+        let is_cut = !is_whole && self.halted(scope);
         let ended = Ended {
-            outcome: if is_whole || !self.halted(scope) {
-                worst(outcomes)
-            } else {
-                Outcome::Cancelled
-            },
-            summary: match items.len() {
-                0 => "no items".to_owned(),
-                all => format!("{good} of {all}"),
-            },
+            summary: summary(&outcomes, items.len()),
+            outcome: if is_cut { Outcome::Cancelled } else { worst(outcomes) },
             reason: Reason::default(),
             attempts: 1,
             expectations: Vec::new(),
@@ -127,4 +113,10 @@ impl Run {
             Err(error) => Err((Outcome::Error, error.to_string().into())),
         }
     }
+}
+
+/// `2 of 3`: how many rounds ended well, of how many items.
+fn summary(outcomes: &[Outcome], all: usize) -> String {
+    let good = outcomes.iter().filter(|outcome| outcome.is_good()).count();
+    if all == 0 { "no items".to_owned() } else { format!("{good} of {all}") }
 }

@@ -34,22 +34,8 @@ impl Run {
             self.sequence(&inner, &group.steps).await?;
         }
         let (mut outcome, mut reason) = judged(&group.steps, &inner, false);
-        // what a dry run did not do is no failure
-        let is_previewed = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
-        let is_bad = !outcome.is_good() && !is_previewed;
-        if is_bad && !group.rescue.is_empty() && !self.halted(scope) {
-            self.sequence(&inner, &group.rescue).await?;
-            let (rescue, _) = judged(&group.rescue, &inner, self.halted(scope));
-            let results = group.rescue.iter().filter_map(|child| inner.result(&child.id));
-            // a rescue of which every step was left out has made nothing good; what is unknown or was
-            // refused, unlike what only stopped the group, has nothing to be made good
-            let failed = matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Error);
-            if rescue.is_good()
-                && results.map(|result| result.outcome).any(Outcome::is_good)
-                && (failed || !reason.is_empty())
-            {
-                (outcome, reason) = (Outcome::Recovered, Reason::default());
-            }
+        if self.is_rescued(&inner, group, outcome, &reason).await? {
+            (outcome, reason) = (Outcome::Recovered, Reason::default());
         }
         self.sequence(&inner.unstoppable(), &group.always).await?;
         let (always, of_always) = judged(&group.always, &inner, false);
@@ -91,6 +77,31 @@ impl Run {
             scope.blank_out(&step.id, open);
         }
         Ok(outcome)
+    }
+
+    /// Runs the rescue of a group whose steps ended like this, unless they ended well. Whether it
+    /// has made good what failed.
+    async fn is_rescued(
+        self: &Arc<Self>,
+        inner: &Scope,
+        group: &Group,
+        outcome: Outcome,
+        reason: &Reason,
+    ) -> Result<bool, EngineError> {
+        // what a dry run did not do is no failure
+        let is_previewed = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
+        if outcome.is_good() || is_previewed || group.rescue.is_empty() || self.halted(inner) {
+            return Ok(false);
+        }
+        self.sequence(inner, &group.rescue).await?;
+        let (rescue, _) = judged(&group.rescue, inner, self.halted(inner));
+        // a rescue of which every step was left out has made nothing good
+        let results = group.rescue.iter().filter_map(|child| inner.result(&child.id));
+        let is_done =
+            rescue.is_good() && results.map(|result| result.outcome).any(Outcome::is_good);
+        // what is unknown or was refused, unlike what only stopped the group, is not made good
+        let failed = matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Error);
+        Ok(is_done && (failed || !reason.is_empty()))
     }
 
     /// The steps of a parallel group, as many at a time as it says, each a task of its own. All of

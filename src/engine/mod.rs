@@ -518,12 +518,8 @@ impl Run {
 
     /// The command that goes on with the run where this process acts.
     fn resume_command(&self, mark: Option<Mark>) -> Next {
-        match self.recorder.state(|state| state.resume_command(mark)) {
-            Next::Resume { run, mark, withheld, .. } => {
-                Next::Resume { run, mark, withheld, options: self.invocation.options.clone() }
-            }
-            other => other,
-        }
+        let options = self.invocation.options.clone();
+        self.recorder.state(|state| state.resume_command_with(mark, options))
     }
 
     /// Whether the run goes on after a step that did not pass.

@@ -122,14 +122,16 @@ impl fmt::Display for Next {
 /// The environment variable that sets a parameter. A secret is no argument, which other users of
 /// the machine can see.
 pub fn variable(param: &str) -> String {
-    format!("RUNBOOK_PARAM_{}", param.to_uppercase().replace('-', "_"))
+    format!("RUNBOOK_PARAM_{}", in_capitals(param))
 }
 
 /// The variable with a word in the place of the value that a person knows.
 pub fn assignment(param: &str) -> String {
-    let variable = variable(param);
-    let value = variable.trim_start_matches("RUNBOOK_PARAM_");
-    format!("{variable}={value}")
+    format!("{}={}", variable(param), in_capitals(param))
+}
+
+fn in_capitals(param: &str) -> String {
+    param.to_uppercase().replace('-', "_")
 }
 
 /// A value as it is typed after `--set NAME=`: words with commas between them, and as JSON a list

@@ -84,14 +84,17 @@ pub fn resolve(
                 }
             },
         };
-        match value.and_then(|value| if param.secret { masked(value) } else { Ok(value) }) {
+        match value {
+            Ok(value) if param.secret && !is_maskable(&value) => {
+                errors.push(ParamError::new(name, UNMASKABLE));
+            }
             Ok(value) => drop(resolved.insert(name.clone(), value)),
             Err(message) => {
                 let value = given
                     .iter()
                     .rfind(|given| given.name == *name)
                     .map(|given| &given.value)
-                    .filter(|_| param.secret && message != UNMASKABLE);
+                    .filter(|_| param.secret);
                 let message = value.map_or(message.clone(), |value| hidden(&message, value));
                 errors.push(ParamError::new(name, message));
             }
@@ -100,18 +103,14 @@ pub fn resolve(
     if errors.is_empty() { Ok(resolved) } else { Err(errors) }
 }
 
-/// A secret value of which every part can be masked; otherwise why it is refused.
-fn masked(value: Value) -> Result<Value, String> {
-    let says = |value: &Value| match value {
+/// Whether every part of a secret value can be masked.
+fn is_maskable(value: &Value) -> bool {
+    match value {
         Value::Null => true,
         Value::String(text) => can_be_masked(text),
+        Value::Array(items) => items.iter().all(is_maskable),
         other => can_be_masked(&other.to_string()),
-    };
-    let is_masked = match &value {
-        Value::Array(items) => items.iter().all(says),
-        other => says(other),
-    };
-    if is_masked { Ok(value) } else { Err(UNMASKABLE.to_owned()) }
+    }
 }
 
 /// What is wrong with a secret value, without the value.

@@ -163,8 +163,7 @@ impl PlanWalk<'_> {
                 if let Some(called) = self.plan.loaded.get(&run.runbook).cloned() {
                     let line = self.call(&called, &run.with, &path, &namespace);
                     self.all[place].manual_commands = vec![line];
-                    let inner = self.all[place + 1..].iter().map(|inner| inner.effect).max();
-                    self.all[place].effect = inner.unwrap_or(Effect::Read);
+                    self.strongest_within(place);
                 }
             }
             Body::Value(_) => self.all.push(planned),
@@ -231,6 +230,11 @@ impl PlanWalk<'_> {
         let certain = std::mem::replace(&mut self.conditional, true);
         self.steps(&group.rescue, params, &namespace, &inner);
         self.conditional = certain;
+        self.strongest_within(place);
+    }
+
+    /// Gives the step at this place the strongest effect of those behind it, which are in it.
+    fn strongest_within(&mut self, place: usize) {
         let inner = self.all[place + 1..].iter().map(|inner| inner.effect);
         self.all[place].effect = inner.max().unwrap_or(Effect::Read);
     }

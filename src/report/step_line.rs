@@ -8,6 +8,8 @@ use crate::event::{Mode, Outcome, Reason, StepFinished};
 const MARGIN: usize = 2;
 /// Columns of a duration with the space before it.
 const DURATION: usize = 10;
+/// A narrower terminal has no room for columns.
+pub(super) const NARROW: usize = 60;
 /// The fewest columns that a title is cut to, for the sake of what is right of it.
 const TITLE: usize = 16;
 
@@ -27,7 +29,7 @@ impl Columns {
             paths.map(|path| width(name(path)) + 2 * depth(path)).max().unwrap_or(0).clamp(8, 18);
         let id = 2 + look.symbol_width() + 1;
         let title = id + wide + 2;
-        Self { id, title, below: if look.width < 60 { id + 2 } else { title + 2 } }
+        Self { id, title, below: if look.width < NARROW { id + 2 } else { title + 2 } }
     }
 }
 

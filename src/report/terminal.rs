@@ -2,7 +2,7 @@
 
 use super::plain::write_lines;
 use super::reporter::Reporter;
-use super::step_line::{name, with_items};
+use super::step_line::{NARROW, name, with_items};
 use super::text::{duration, one_line, whole, width};
 use super::theme::{Charset, Detail, Line, Look};
 use super::transcript::Transcript;
@@ -27,8 +27,6 @@ pub struct Terminal<W> {
 
 /// Columns of the time that a running step takes, such as ` · 59 m 59 s`, if it has no limit.
 const TOOK: usize = 13;
-/// On a narrower terminal a running step is called as within its group.
-const NARROW: usize = 60;
 
 struct RunningStep {
     name: String,
@@ -73,6 +71,7 @@ impl<W: Write + Send> Terminal<W> {
         let message = one_line(&started.title);
         let item = |path: &str| state.step(path).map(StepState::item);
         let path = one_line(&with_items(&started.path, item));
+        // there, it is called as within its group
         let is_narrow = self.transcript.look.width < NARROW;
         let name = if is_narrow { name(&path).to_owned() } else { path };
         self.running

@@ -81,14 +81,19 @@ impl RunState {
         }
     }
 
-    /// The command that goes on with the run.
+    /// The command that goes on with the run where its last process acted.
     pub fn resume_command(&self, mark: Option<Mark>) -> Next {
+        self.resume_command_with(mark, self.place_options())
+    }
+
+    /// The command that goes on with the run, with these options.
+    pub fn resume_command_with(&self, mark: Option<Mark>, options: Vec<String>) -> Next {
         let header = self.header();
         Next::Resume {
             run: header.map(|header| short_id(&header.run)).unwrap_or_default().to_owned(),
             mark,
             withheld: header.map(|header| header.withheld.clone()).unwrap_or_default(),
-            options: self.place_options(),
+            options,
         }
     }
 
