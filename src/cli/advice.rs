@@ -35,6 +35,12 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
             format!(": pass it again in the environment, as {}", assignment(param))
         }
         Refusal::Ended { run, .. } => format!("; to see it: runbook show {}", short_id(run)),
+        Refusal::Undone { runbook, .. } => {
+            format!("; to execute the runbook again: runbook run {runbook}")
+        }
+        Refusal::OtherParam { param, .. } => {
+            format!(": omit --set {param}, or start another run")
+        }
         Refusal::NotDue { run, step, .. } => format!(
             "; then continue with: runbook resume --due. Not to wait: runbook resume {} --skip {} \
                 --reason '…'",

@@ -110,7 +110,13 @@ fn once(global: &Global, arguments: &TestArguments) -> Result<Exit, CommandError
     let chosen = Chosen::of(arguments, &suites);
     let play = Play::new(&workspace);
     let bar = bar(global, chosen.tasks.len());
-    let results = play_all(&play, &chosen.tasks, jobs(arguments), |_| bar.inc(1));
+    let mut signs = SignsOfLife::new(chosen.tasks.len());
+    let results = play_all(&play, &chosen.tasks, jobs(arguments), |result| {
+        bar.inc(1);
+        if bar.is_hidden() && !global.quiet {
+            signs.saw(result);
+        }
+    });
     let mut judged = Judged::default();
     for suite in &suites {
         judged.suite(arguments, (&play, &catalogue), suite, &results, &bar)?;
@@ -249,6 +255,32 @@ fn jobs(arguments: &TestArguments) -> usize {
 
 fn bar(global: &Global, length: usize) -> ProgressBar {
     if global.quiet { ProgressBar::hidden() } else { ProgressBar::new(length as u64) }
+}
+
+/// What is said now and then where no bar can move: in a pipe, in CI.
+struct SignsOfLife {
+    all: usize,
+    done: usize,
+    failed: usize,
+    last: Instant,
+}
+
+impl SignsOfLife {
+    const EVERY: Duration = Duration::from_secs(30);
+
+    fn new(all: usize) -> Self {
+        Self { all, done: 0, failed: 0, last: Instant::now() }
+    }
+
+    fn saw(&mut self, result: &CaseResult) {
+        self.done += 1;
+        self.failed += usize::from(!result.holds());
+        if self.last.elapsed() >= Self::EVERY {
+            self.last = Instant::now();
+            let Self { all, done, failed, .. } = self;
+            output::hint(&format!("{done} of {all} cases, {failed} failed"));
+        }
+    }
 }
 
 /// Writes the files anew in which something came out differently.

@@ -76,7 +76,8 @@ impl Page<'_> {
         writeln!(self.text, "\n## Flow\n\n{after}\n\n{chart}\n\n## Steps\n")?;
         writeln!(
             self.text,
-            "`<name>` stands for what you fill in, `{{{{ … }}}}` for what an earlier step yields."
+            "`<name>` stands for what you fill in or what an earlier step yields, `[A | B]` for one of \
+                the two."
         )?;
         self.sheet.all_steps().into_iter().try_for_each(|step| self.step(step))
     }

@@ -1,36 +1,13 @@
 //! What a person has to fill in: `{{ params.pod }}` becomes `<pod>`.
 
+use crate::expression::outline;
 use serde_json::Value;
 
-/// The text with every template that is a plain path replaced: by its value where that is known and
-/// means nothing to a shell, otherwise by `<path>`. Other templates stay as they are written.
+/// The text with every template replaced: a path by its value where that is known and means nothing
+/// to a shell, otherwise by `<path>`; a choice by `[one | other]`. A template that has no such form
+/// stays as it is written.
 pub(super) fn filled(text: &str, known: &Value) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("{{") {
-        out.push_str(before);
-        let Some((inner, behind)) = after.split_once("}}") else {
-            out.push_str("{{");
-            rest = after;
-            continue;
-        };
-        match path(inner) {
-            Some(path) => out.push_str(&stands_for(path, known)),
-            None => out.extend(["{{", inner, "}}"]),
-        }
-        rest = behind;
-    }
-    out + rest
-}
-
-/// The path that a template consists of: `params.pod`, `item.name`.
-fn path(inner: &str) -> Option<&str> {
-    let path = inner.trim_matches('-').trim();
-    let is_name = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    path.split('.').all(is_name).then_some(path)
+    outline(text, &|path| stands_for(path, known)).unwrap_or_else(|| text.to_owned())
 }
 
 fn stands_for(path: &str, known: &Value) -> String {
@@ -59,7 +36,8 @@ mod tests {
             ("app={{ params.app }},n={{params.n}}", "app=web,n=3"),
             ("'{{ params.why }}'", "'<why>'"),
             ("{{ item.name }} {{- run.id -}}", "<item.name> <run.id>"),
-            ("{{ steps.a.output | length }}", "{{ steps.a.output | length }}"),
+            ("{{ steps.a.output | length }}", "<number of steps.a.output>"),
+            ("{{ params.app | split('.') }}", "{{ params.app | split('.') }}"),
             ("{{ open", "{{ open"),
             ("none", "none"),
         ];

@@ -22,6 +22,8 @@ pub(super) const GRACE: Duration = Duration::from_millis(500);
 pub(super) const READ_RETRY: (u32, Duration, f64, Duration) =
     (3, Duration::from_millis(200), 2.0, Duration::from_secs(2));
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// The time that a look of a poll must have had, for its failure at the end of the step to count: one
 /// that had less was cut off.
 const ENOUGH: Duration = Duration::from_secs(5);
@@ -37,6 +39,7 @@ impl Run {
     ) -> Result<Ended, EngineError> {
         let deadline = self.deadline(scope, step, action.timeout());
         let context = self.context(scope, path, deadline);
+        let within = within(scope, (step, action), deadline);
         let mut backoff = Backoff::of(step, action);
         let mut since: Option<Instant> = None;
         let mut attempts = 0;
@@ -44,7 +47,7 @@ impl Run {
         loop {
             attempts += 1;
             let left = deadline.saturating_duration_since(Instant::now());
-            let pause = match self.attempt(scope, step, action, &context).await {
+            let pause = match self.attempt(action, &context, &within).await {
                 Ok(output) => {
                     backoff.answered();
                     let look = self.judge(scope, step, output);
@@ -61,7 +64,7 @@ impl Run {
                     (context.progress)(&with_present(held.progress(&look), now));
                     let pause = held.pause(poll);
                     if Instant::now() + pause >= deadline {
-                        return Ok(held.too_late(look, &shown(scope, step, action), attempts));
+                        return Ok(held.too_late(look, &within, attempts));
                     }
                     last = Some((held, look));
                     pause
@@ -71,7 +74,7 @@ impl Run {
                     // unless that failed, too
                     let was_cut_off = left < ENOUGH && Instant::now() >= deadline;
                     if let Some((held, look)) = last.take().filter(|_| was_cut_off) {
-                        return Ok(held.too_late(look, &shown(scope, step, action), attempts));
+                        return Ok(held.too_late(look, &within, attempts));
                     }
                     match backoff.after(&failure) {
                         Some(pause) if Instant::now() + pause <= deadline => {
@@ -95,10 +98,9 @@ impl Run {
     /// One attempt, in the time that the step has.
     async fn attempt(
         &self,
-        scope: &Scope,
-        step: &Step,
         action: &Action,
         context: &Context,
+        within: &str,
     ) -> Result<Output, Failure> {
         tokio::select! {
             result = action.perform(context) => result,
@@ -107,7 +109,6 @@ impl Run {
             }
             // nobody answered: that says nothing about what was asked for
             () = tokio::time::sleep_until(context.deadline + GRACE) => {
-                let within = shown(scope, step, action);
                 Err(Failure::error(format!("timed out after {within}")))
             }
         }
@@ -184,9 +185,15 @@ pub(super) fn timeout(scope: &Scope, step: &Step) -> Option<Duration> {
     text.parse::<crate::action::Duration>().ok().map(|timeout| timeout.0)
 }
 
-fn shown(scope: &Scope, step: &Step, action: &Action) -> String {
-    crate::action::Duration(
-        timeout(scope, step).or_else(|| action.timeout()).unwrap_or(DEFAULT_TIMEOUT),
-    )
-    .to_string()
+/// The time that a step has until its deadline, for a person: its own, or what is left to the group
+/// around it.
+fn within(scope: &Scope, (step, action): (&Step, &Action), deadline: Instant) -> String {
+    let shown = |duration| crate::action::Duration(duration).to_string();
+    let own = timeout(scope, step).or_else(|| action.timeout()).unwrap_or(DEFAULT_TIMEOUT);
+    let left = deadline.saturating_duration_since(Instant::now());
+    if scope.deadline != Some(deadline) || left >= own {
+        return shown(own);
+    }
+    let left = if left < SECOND { left.as_millis() as u64 } else { left.as_secs() * 1000 };
+    format!("{}, which was left of the timeout of its group", shown(Duration::from_millis(left)))
 }

@@ -1,6 +1,6 @@
 //! Another runbook as a step.
 
-use super::ended::{Ended, judged};
+use super::ended::{Ended, Lack, judged};
 use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::construct;
@@ -34,7 +34,8 @@ impl Run {
         };
         called.learn_secrets(&params, &self.masker);
         let namespace = namespace.unwrap_or_else(|| scope.namespace.clone());
-        let inner = scope.called(called, params, namespace, path, step.severity);
+        let mut inner = scope.called(called, params, namespace, path, step.severity);
+        inner.guards |= !Self::goes_on(scope, step.on_failure);
         self.procedure(&inner).await?;
         let conclusions = self.conclusions(&inner);
         let causes: Vec<_> = conclusions
@@ -52,6 +53,11 @@ impl Run {
         }) {
             outcome = Outcome::Failed;
         }
+        let open = conclusions.iter().find_map(|judged| {
+            let why = judged.why_open()?;
+            let text = format!("its cause {} could not be ruled out: {why}", judged.finding.id);
+            Some(Lack::Some(text.into()))
+        });
         let ids: Vec<_> = causes.iter().map(|finding| finding.id.as_str()).collect();
         if !ids.is_empty() {
             reason = format!("found: {}", ids.join(", ")).into();
@@ -69,6 +75,7 @@ impl Run {
             expectations: Vec::new(),
             output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}).into(),
             recorded: None,
+            lacks: Lack::of(&inner.runbook.steps, &inner).or(open),
         })
     }
 }

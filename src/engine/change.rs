@@ -119,6 +119,7 @@ impl Run {
             expectations: Vec::new(),
             output: Value::Object(output).into(),
             recorded: None,
+            lacks: None,
         }
     }
 

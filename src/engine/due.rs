@@ -7,7 +7,6 @@ use crate::action::Output;
 use crate::construct::WaitForTime;
 use crate::document::Step;
 use crate::event::{Event, Mode, Outcome, StepDue};
-use crate::plan::step_digest;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -26,7 +25,7 @@ impl Run {
         path: &str,
         wait: &WaitForTime,
     ) -> Result<End, EngineError> {
-        let digest = step_digest(&scope.runbook, step);
+        let digest = scope.digest(step);
         let known = self.recorder.state(|state| state.due(path).cloned());
         let waits = match known.filter(|known| known.digest == digest) {
             Some(known) => known,

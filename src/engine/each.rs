@@ -1,6 +1,6 @@
 //! A step for each item of a list.
 
-use super::ended::{Ended, worst};
+use super::ended::{Ended, Lack, worst};
 use super::scope::{Blank, Scope};
 use super::{EngineError, Run};
 use crate::document::Step;
@@ -65,12 +65,9 @@ impl Run {
             expectations: Vec::new(),
             output: Data::list(output),
             recorded: Some(Value::Array(recorded)),
+            lacks: (!is_whole).then(|| Lack::Some("it did not come to all of its items".into())),
         };
-        let outcome = self.end(scope, step, path, begun, ended)?;
-        if !is_whole {
-            scope.leave_open(&step.id, "it did not come to all of its items");
-        }
-        Ok(outcome)
+        self.end(scope, step, path, begun, ended)
     }
 
     /// The path of the round of each item. On resume an item has the round that it had, wherever it

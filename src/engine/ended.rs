@@ -32,6 +32,32 @@ pub(super) struct Ended {
     /// What the record shows in place of the output: outputs that have a record of their own are
     /// not recorded twice.
     pub(super) recorded: Option<Value>,
+    /// What was not done within it, although it may have ended well.
+    pub(super) lacks: Option<Lack>,
+}
+
+/// What a step with steps in it does not tell those that depend on it, and why.
+pub(super) enum Lack {
+    /// Nothing: a person left a part of it out.
+    All(Reason),
+    /// Its output is incomplete: what is not in it may be so all the same.
+    Some(Reason),
+}
+
+impl Lack {
+    /// What the end of these steps leaves open.
+    pub(super) fn of<'s>(steps: impl IntoIterator<Item = &'s Step>, inner: &Scope) -> Option<Self> {
+        let results =
+            steps.into_iter().filter_map(|step| Some((&step.id, inner.result(&step.id)?)));
+        let open = results.filter_map(|(id, result)| match result.reason {
+            Reason::LeftOut { .. } | Reason::SkippedBy { .. } => {
+                Some(Self::All(result.leaves_open(id)))
+            }
+            Reason::NotPassed { .. } => Some(Self::Some(result.leaves_open(id))),
+            _ => None,
+        });
+        open.min_by_key(|lack| matches!(lack, Self::Some(_)))
+    }
 }
 
 /// What a step waits for.
@@ -90,6 +116,7 @@ impl Ended {
             expectations: Vec::new(),
             output: Data::default(),
             recorded: None,
+            lacks: None,
         }
     }
 }
@@ -176,17 +203,6 @@ pub(super) fn judged<'s>(
         }
         _ => (outcome, Reason::default()),
     }
-}
-
-/// Which of these steps is not in the part of the runbook that is run.
-pub(super) fn left_out<'s>(
-    steps: impl IntoIterator<Item = &'s Step>,
-    inner: &Scope,
-) -> Option<Reason> {
-    steps.into_iter().find_map(|child| {
-        let result = inner.result(&child.id)?;
-        matches!(result.reason, Reason::LeftOut { .. }).then(|| result.leaves_open(&child.id))
-    })
 }
 
 /// The outcome of several: false before not judged, not judged before unknown.

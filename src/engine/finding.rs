@@ -4,8 +4,8 @@ use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
 use crate::event::{
-    Effect, Event, FailedProof, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome,
-    Reason, Remedy,
+    Event, FailedProof, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome, Reason,
+    Remedy,
 };
 use crate::expression::{Asks, Budget, Decided, Jq, Reference, decide, show, unread};
 use serde_json::{Value, json};
@@ -61,6 +61,14 @@ pub(super) struct Judged<'a> {
 impl Judged<'_> {
     pub(super) fn is_concluded(&self) -> bool {
         self.conclusion == Conclusion::Concluded
+    }
+
+    /// Why it can neither be said nor ruled out; none if it can.
+    pub(super) fn why_open(&self) -> Option<&Reason> {
+        match &self.conclusion {
+            Conclusion::Open(why) => Some(why),
+            Conclusion::Concluded | Conclusion::RuledOut => None,
+        }
     }
 }
 
@@ -201,22 +209,15 @@ impl Run {
         }
     }
 
-    /// Whether the run has changed something, and the step that proves the remedy has passed.
+    /// Whether the run has changed something since the cause was seen, and the step that proves the
+    /// remedy has passed behind it.
     pub(super) fn is_fixed(&self, scope: &Scope, finding: &Finding) -> bool {
         let proof = finding.fixed_by.as_deref().and_then(|id| scope.result(id));
-        proof.is_some_and(|proof| proof.outcome.is_good()) && self.has_acted()
-    }
-
-    /// Whether a step of this run has changed something, or started a program that may have.
-    fn has_acted(&self) -> bool {
+        let Some(proof) = proof.filter(|proof| proof.outcome.is_good()) else { return false };
+        let seen =
+            scope.looks_at(finding.when.iter().chain(&finding.for_each).flat_map(Jq::references));
         self.mode != Mode::DryRun
-            && self.recorder.state(|state| {
-                let mut ended = state.steps().filter_map(|(path, _)| state.finished(path));
-                ended.any(|step| {
-                    matches!(step.effect, Effect::Opaque | Effect::Operator)
-                        && step.outcome.is_good()
-                }) || state.has_lasting_changes()
-            })
+            && self.recorder.state(|state| state.has_acted_between(&seen, &proof.path))
     }
 
     /// What did not pass after the remedy was carried out: what was looked at right after each

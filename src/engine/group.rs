@@ -1,6 +1,6 @@
 //! Steps within a step: one after the other or side by side, with rescue and always.
 
-use super::ended::{Ended, judged, left_out};
+use super::ended::{Ended, Lack, judged};
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Group, Step};
@@ -24,20 +24,23 @@ impl Run {
     ) -> Result<Outcome, EngineError> {
         let begun = self.begin(scope, step, path)?;
         let mut inner = scope.inside(path, step.severity);
+        inner.guards |= !Self::goes_on(scope, step.on_failure);
         if let Some(timeout) = super::attempt::timeout(scope, step) {
             let own = Instant::now() + timeout;
             inner.deadline = Some(inner.deadline.map_or(own, |outer| own.min(outer)));
         }
+        let steps = self.unless_cleaned_up(&inner, &group.steps, &group.always);
         if group.parallel > 1 {
-            self.side_by_side(&inner, group).await?;
+            self.side_by_side(&steps, group).await?;
         } else {
-            self.sequence(&inner, &group.steps).await?;
+            self.sequence(&steps, &group.steps).await?;
         }
         let (mut outcome, mut reason) = judged(&group.steps, &inner, false);
-        if self.is_rescued(&inner, group, outcome, &reason).await? {
+        if self.is_rescued(&steps, group, outcome, &reason).await? {
             (outcome, reason) = (Outcome::Recovered, Reason::default());
         }
-        self.sequence(&inner.unstoppable(), &group.always).await?;
+        let is_whole = self.sequence(&inner.unstoppable(), &group.always).await?;
+        self.note_cleanup(&inner, &group.steps, &group.always, is_whole);
         let (always, of_always) = judged(&group.always, &inner, false);
         if outcome.is_good() && !always.is_good() {
             (outcome, reason) = (always, of_always);
@@ -71,12 +74,9 @@ impl Run {
             expectations: Vec::new(),
             output: Data::object(output),
             recorded: Some(Value::Object(recorded.collect())),
+            lacks: Lack::of(&group.steps, &inner),
         };
-        let outcome = self.end(scope, step, path, begun, ended)?;
-        if let Some(open) = left_out(&group.steps, &inner) {
-            scope.blank_out(&step.id, open);
-        }
-        Ok(outcome)
+        self.end(scope, step, path, begun, ended)
     }
 
     /// Runs the rescue of a group whose steps ended like this, unless they ended well. Whether it

@@ -118,6 +118,7 @@ impl Look {
             expectations: self.expectations,
             output: self.output,
             recorded: None,
+            lacks: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod body;
 mod border;
 mod call;
 mod change;
+mod cleanup;
 mod clock;
 mod consent;
 mod doubt;
@@ -64,7 +65,7 @@ use save::RunShelf;
 use scope::Scope;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -140,6 +141,8 @@ pub(crate) struct Run {
     halt: Halt,
     permit: Permit,
     selection: Selection,
+    /// It was stopped, and what it cleans up with is done: there is nothing to go on with.
+    is_cleaned_up: AtomicBool,
     /// A person said yes to all further changes that want no typed word.
     allows_all: AtomicBool,
     /// Paths of the steps whose changes a person refused in an earlier process of the run.
@@ -253,6 +256,7 @@ impl Engine {
             records: self.records,
             left_out: Mutex::new(None),
             selection,
+            is_cleaned_up: AtomicBool::new(false),
             allows_all: AtomicBool::new(false),
             halt: Halt::default(),
             plan: self.plan,
@@ -393,9 +397,11 @@ impl Run {
     /// The steps of the runbook, then its `always`.
     async fn procedure(self: &Arc<Self>, scope: &Scope) -> Result<bool, EngineError> {
         let runbook: Arc<Runbook> = scope.runbook.clone();
-        let good = self.sequence(scope, &runbook.steps).await?;
+        let steps = self.unless_cleaned_up(scope, &runbook.steps, &runbook.always);
+        let good = self.sequence(&steps, &runbook.steps).await?;
         // what must always be done is done, also after the first signal
         let always = self.sequence(&scope.unstoppable(), &runbook.always).await?;
+        self.note_cleanup(scope, &runbook.steps, &runbook.always, always);
         Ok(good && always)
     }
 
@@ -447,6 +453,7 @@ impl Run {
             output,
             stored: None,
             saved: Vec::new(),
+            met_secrets: false,
         })))
     }
 
@@ -459,8 +466,13 @@ impl Run {
         }
         let (mut verdict, mut exit_code) = self.recorder.state(RunState::verdict);
         let run = short_id(run_id);
-        let resume = self.resume_command(None);
-        if self.mode == Mode::DryRun && verdict == Verdict::Unknown {
+        let resume = if self.is_cleaned_up.load(Ordering::Relaxed) {
+            self.plan.again(&self.invocation)
+        } else {
+            self.resume_command(None)
+        };
+        let is_whole = self.recorder.state(|state| !state.is_stopped_early());
+        if self.mode == Mode::DryRun && verdict == Verdict::Unknown && is_whole {
             // what a dry run cannot know is no fault
             (verdict, exit_code) = (Verdict::Previewed, 0);
         }

@@ -7,7 +7,7 @@ use super::{EngineError, Run};
 use crate::action::{Go, Upcoming};
 use crate::blocking::asking;
 use crate::document::{Body, Step};
-use crate::event::{Effect, Outcome, Part, Reason};
+use crate::event::{Effect, Outcome, Part, Reason, Severity};
 use crate::plan::Plan;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,7 +112,8 @@ impl Run {
 
     /// Remembers a step that was left out, here or in an earlier process, for the changes behind it.
     pub(super) fn note_left_out(&self, scope: &Scope, step: &Step) {
-        if !Self::goes_on(scope, step.on_failure) {
+        let counts = scope.severity.min(step.severity) == Severity::Critical;
+        if !Self::goes_on(scope, step.on_failure) || (scope.guards && counts) {
             self.selection.note(step);
         }
     }

@@ -56,6 +56,8 @@ struct Inner {
     sinks: Vec<Box<dyn Sink>>,
     /// What steps that have not ended have saved, by path.
     saved: BTreeMap<String, Vec<Saved>>,
+    /// How many secrets were known when a step began, by path.
+    known_secrets: BTreeMap<String, usize>,
 }
 
 impl Inner {
@@ -123,7 +125,8 @@ impl Recorder {
         journal: Option<Journal>,
         sinks: Vec<Box<dyn Sink>>,
     ) -> Self {
-        let inner = Inner { state, journal, sinks, saved: BTreeMap::new() };
+        let inner =
+            Inner { state, journal, sinks, saved: BTreeMap::new(), known_secrets: BTreeMap::new() };
         Self { clock, masker, inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -149,7 +152,11 @@ impl Recorder {
     /// When it could not be written; nothing more may be done then.
     pub fn record(&self, event: Event) -> Result<(), EngineError> {
         let event = self.as_recorded(event);
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock, event)
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Event::StepStarted(started) = &event {
+            inner.known_secrets.insert(started.path.clone(), self.masker.known());
+        }
+        inner.take(self.clock, event)
     }
 
     /// Takes the end of a step with its output, which passes the border part by part: into the
@@ -165,6 +172,8 @@ impl Recorder {
         let mut finished = self.as_recorded(finished);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         finished.saved = inner.saved.remove(&finished.path).unwrap_or_default();
+        let before = inner.known_secrets.remove(&finished.path);
+        finished.met_secrets = before.is_some_and(|before| self.masker.known() > before);
         if fits {
             finished.output = serde_json::from_slice(&room.text).unwrap_or_default();
             return inner.take(self.clock, Event::StepFinished(finished));

@@ -1,11 +1,15 @@
 //! What a step sees: parameters, the steps before it, the item of its loop.
 
-use crate::document::{Deferred, Let, Runbook};
+use crate::document::{Deferred, Let, Runbook, Step};
+use crate::encoding::hex;
 use crate::event::{Outcome, Reason, Severity};
 use crate::expression::{Asks, Bindings, Budget, Data, Jq, Reference};
+use crate::plan::step_digest;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +80,14 @@ pub(crate) struct Scope {
     pub(crate) severity: Severity,
     /// Done also after the first signal.
     pub(crate) always: bool,
+    /// Paths of what is written before it, here and around: what a step sees is no older than that.
+    pub(crate) behind: Arc<[String]>,
+    /// What is around would not go on, had something in it failed that counts.
+    pub(crate) guards: bool,
+    /// The run was stopped here and has cleaned up: no more of it is done.
+    pub(crate) is_cleaned_up: bool,
+    /// Digest of the parameters with which its runbook was called; empty for that of the run.
+    called_with: Arc<str>,
     /// When everything in it must be over.
     pub(crate) deadline: Option<Instant>,
     /// `$run`.
@@ -123,6 +135,10 @@ impl Scope {
             item: None,
             severity: Severity::Critical,
             always: false,
+            behind: Arc::default(),
+            guards: false,
+            is_cleaned_up: false,
+            called_with: Arc::default(),
             deadline: None,
             begun: CancellationToken::new(),
             results: Arc::default(),
@@ -174,6 +190,7 @@ impl Scope {
         path: &str,
         severity: Severity,
     ) -> Self {
+        let called_with = called_with(&runbook, &params, &namespace, &self.called_with);
         Self {
             runbook,
             params: Arc::new(Value::Object(params)),
@@ -181,11 +198,18 @@ impl Scope {
             prefix: format!("{path}/"),
             item: None,
             severity: self.severity.min(severity),
+            called_with,
             results: Arc::default(),
             bound: Arc::default(),
             ..self.clone()
         }
         .with_own_names()
+    }
+
+    /// Digest of a step as it is written and called here: a resume keeps what has this digest.
+    pub(crate) fn digest(&self, step: &Step) -> String {
+        let digest = step_digest(&self.runbook, step);
+        if self.called_with.is_empty() { digest } else { format!("{digest}{}", self.called_with) }
     }
 
     /// The hosts that the runbook declares for requests from this machine; none where they cannot
@@ -203,6 +227,18 @@ impl Scope {
     /// The scope inside a group.
     pub(crate) fn inside(&self, path: &str, severity: Severity) -> Self {
         Self { prefix: format!("{path}/"), severity: self.severity.min(severity), ..self.clone() }
+    }
+
+    /// The scope of what comes after these steps.
+    pub(crate) fn after<'s>(&self, steps: impl IntoIterator<Item = &'s Step>) -> Self {
+        let paths = steps.into_iter().map(|step| format!("{}{}", self.prefix, step.id));
+        Self { behind: self.behind.iter().cloned().chain(paths).collect(), ..self.clone() }
+    }
+
+    /// The scope of what comes after the step at this path.
+    pub(crate) fn after_path(&self, path: &str) -> Self {
+        let own = std::iter::once(path.to_owned());
+        Self { behind: self.behind.iter().cloned().chain(own).collect(), ..self.clone() }
     }
 
     /// The scope of a branch of a parallel group.
@@ -227,10 +263,10 @@ impl Scope {
     }
 
     /// Whoever reads the output of a step sees less than there is, and why.
-    pub(crate) fn leave_open(&self, id: &str, why: &str) {
+    pub(crate) fn leave_open(&self, id: &str, why: Reason) {
         let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(result) = results.get_mut(id) {
-            result.unread.get_or_insert_with(|| Arc::new(Reason::from(why)));
+            result.unread.get_or_insert_with(|| Arc::new(why));
         }
     }
 
@@ -283,6 +319,17 @@ impl Scope {
             return Some((Outcome::Unknown, why));
         }
         self.bound.get(&reference.root)?.value.as_ref().err().cloned()
+    }
+
+    /// The paths of the steps that these references look at.
+    pub(crate) fn looks_at<'a>(
+        &'a self,
+        references: impl IntoIterator<Item = &'a Reference>,
+    ) -> Vec<String> {
+        let steps =
+            self.reached(references).into_iter().filter(|reference| reference.root == "steps");
+        let names = steps.filter_map(|reference| reference.name.as_deref());
+        names.filter_map(|id| Some(self.result(id)?.path)).collect()
     }
 
     /// The references, and for a name that `let` has bound those of its value.
@@ -399,4 +446,19 @@ impl Scope {
         }
         Value::Object(context)
     }
+}
+
+/// Digest of what a runbook is called with, and of what its caller was. Secret parameters are left
+/// out: a digest of a short one tells it.
+fn called_with(
+    runbook: &Runbook,
+    params: &Map<String, Value>,
+    namespace: &str,
+    outer: &str,
+) -> Arc<str> {
+    let is_secret = |name: &&String| runbook.params.get(*name).is_some_and(|param| param.secret);
+    let open: BTreeMap<&String, &Value> =
+        params.iter().filter(|(name, _)| !is_secret(name)).collect();
+    let whole = json!([runbook.name, open, namespace, outer]).to_string();
+    format!("+{}", hex(&Sha256::digest(whole))).into()
 }

@@ -1,6 +1,6 @@
 //! One step: whether it is done, for which items, and what came of it.
 
-use super::ended::{Ended, judged};
+use super::ended::{Ended, Lack, judged};
 use super::scope::{Blank, Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
@@ -9,11 +9,15 @@ use crate::event::{
 };
 use crate::expression::{Budget, Data, Decided, Expectation, Jq, Reference, decide, show};
 use crate::journal;
-use crate::plan::{check_namespace, step_digest};
+use crate::plan::check_namespace;
+use crate::state::{ChangeState, StepState};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use std::sync::Arc;
+
+/// Why nothing more is done where `always` was executed after the run was stopped.
+const CLEANED_UP: &str = "the run was stopped before it, and has cleaned up since";
 
 /// A condition over earlier steps, three-valued.
 enum Decision {
@@ -34,7 +38,7 @@ impl Run {
             if self.halted(scope) {
                 return Ok(false);
             }
-            let outcome = self.step(scope, step).await?;
+            let outcome = self.step(&scope.after(&steps[..index]), step).await?;
             // a dry run goes on behind what it did not do: the next change may be previewed all the
             // same
             let only_left_out = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
@@ -148,7 +152,7 @@ impl Run {
         path: &str,
         outcome: Outcome,
     ) -> Result<Outcome, EngineError> {
-        let inner = scope.inside(path, step.severity);
+        let inner = scope.after_path(path).inside(path, step.severity);
         self.sequence(&inner, &step.then).await?;
         let (verdict, _) = judged(&step.then, &inner, false);
         if verdict.is_good() || (self.mode == Mode::DryRun && verdict == Outcome::Unknown) {
@@ -171,7 +175,29 @@ impl Run {
     /// What is kept of a step from an earlier process.
     fn kept(&self, scope: &Scope, step: &Step, path: &str) -> Option<&StepFinished> {
         let kept = self.kept.steps.get(path)?;
-        (kept.digest == step_digest(&scope.runbook, step)).then_some(kept)
+        let is_kept = kept.digest == scope.digest(step) && !self.is_outdated(scope, step, path);
+        is_kept.then_some(kept)
+    }
+
+    /// Whether what a step has seen is older than what it is about: a change before it, or a step
+    /// that it looks at. What looks after everything else looks again.
+    fn is_outdated(&self, scope: &Scope, step: &Step, path: &str) -> bool {
+        let looks = match step.body {
+            Body::Pause(_) | Body::WaitForTime(_) => false,
+            _ => step.own_effect() == Effect::Read,
+        };
+        let changes = |state: &StepState| matches!(state.effect(), Effect::Write | Effect::Opaque);
+        let looks_at = || {
+            let until = step.poll.iter().filter_map(|poll| poll.until.as_ref());
+            let until = until.flat_map(Jq::references);
+            scope.looks_at(step.body.references().into_iter().chain(read_by(step)).chain(until))
+        };
+        looks
+            && (scope.always
+                || self.recorder.state(|state| {
+                    state.was_executed_after(path, &scope.behind, changes)
+                        || state.was_executed_after(path, &looks_at(), |_| true)
+                }))
     }
 
     /// A step for one item, without its verification.
@@ -209,6 +235,9 @@ impl Run {
                 Ended::without_output(Outcome::Skipped, Reason::skipped(&mark)),
             );
         }
+        if let Some(outcome) = self.settled_before(scope, step, path)? {
+            return Ok(outcome);
+        }
         if let Some(outcome) = self.asked_before(scope, step, path).await? {
             return Ok(outcome);
         }
@@ -216,6 +245,40 @@ impl Run {
             Body::Group(group) => self.group(scope, step, group, path).await,
             _ => self.act(scope, step, path).await,
         }
+    }
+
+    /// How a step ends that must not be done on resume: the run has cleaned up behind it, or it has
+    /// made its change as it was written before.
+    fn settled_before(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+    ) -> Result<Option<Outcome>, EngineError> {
+        let has_steps = matches!(step.body, Body::Group(_) | Body::Run(_));
+        if scope.is_cleaned_up && !has_steps {
+            let before = self.recorder.state(|state| state.finished(path).cloned());
+            if let Some(before) = before.filter(|before| before.outcome != Outcome::Cancelled) {
+                let (outcome, why) = (before.outcome, before.because());
+                let result = StepResult::new(outcome, path, why, Data::Dropped, None);
+                scope.put(&step.id, result);
+                return Ok(Some(outcome));
+            }
+            let ended = Ended::without_output(Outcome::Cancelled, CLEANED_UP);
+            return self.end(scope, step, path, 0, ended).map(Some);
+        }
+        let is_written_otherwise = self.recorder.state(|state| {
+            let is_made = state.changes_of(path).iter().any(ChangeState::is_made);
+            let is_said = state.marked(path).is_some() || self.kept.despite_changes;
+            let digest = state.step(path).map(StepState::digest);
+            is_made && !is_said && digest != Some(scope.digest(step).as_str())
+        });
+        if !is_written_otherwise {
+            return Ok(None);
+        }
+        let reason = "it has made its change with other parameters or another text, and does not \
+            make it again; to count it as done, use --mark-done";
+        self.undone(scope, step, path, (Outcome::Error, reason.into())).map(Some)
     }
 
     fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
@@ -244,7 +307,7 @@ impl Run {
             title: self.title_of(scope, step),
             action: kind_of(step, path),
             effect: step.effect(),
-            digest: step_digest(&scope.runbook, step),
+            digest: scope.digest(step),
             item: item(scope, path),
         }))?;
         scope.begun.cancel();
@@ -298,6 +361,11 @@ impl Run {
         let is_open = ended.expectations.iter().any(|one| one.outcome == Truth::Error);
         let only_open = is_read && is_open && outcome == Outcome::Error;
         scope.put(&step.id, StepResult { only_open, ..result });
+        match ended.lacks {
+            Some(Lack::All(why)) => scope.blank_out(&step.id, why),
+            Some(Lack::Some(why)) => scope.leave_open(&step.id, why),
+            None => {}
+        }
         let effect = match &step.body {
             Body::Group(_) => Effect::Read,
             body => body.effect(),
@@ -308,7 +376,7 @@ impl Run {
             title: self.title_of(scope, step),
             action: kind_of(step, path),
             effect,
-            digest: step_digest(&scope.runbook, step),
+            digest: scope.digest(step),
             item: item(scope, path),
             outcome,
             severity: scope.severity.min(step.severity),
@@ -325,6 +393,7 @@ impl Run {
             output: Value::Null,
             stored: None,
             saved: Vec::new(),
+            met_secrets: false,
         });
         self.recorder.finish(finished, &recorded)?;
         Ok(outcome)

@@ -170,7 +170,8 @@ texts! {
     ProgramStarted { program, host; path, group }
     StepFinished {
         output, expectations, title, item, summary, reason, why, saved;
-        path, id, action, effect, digest, outcome, severity, attempts, duration_ms, stored
+        path, id, action, effect, digest, outcome, severity, attempts, duration_ms, met_secrets,
+        stored
     }
     Saved { file; bytes, sha256, left_out }
     Judgement { expected, actual, items, that, reason, brief, message, at; outcome }

@@ -357,6 +357,10 @@ pub struct StepFinished {
     /// The files that the step saved, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub saved: Vec<Saved>,
+    /// Whether secrets were met in it that nothing before it had met: a process that goes on with
+    /// the run knows them only if it reads again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub met_secrets: bool,
 }
 
 impl StepFinished {
@@ -397,6 +401,7 @@ impl StepFinished {
             output: Value::Null,
             stored: None,
             saved: self.saved.clone(),
+            met_secrets: self.met_secrets,
         }
     }
 }

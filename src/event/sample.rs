@@ -212,6 +212,7 @@ pub(crate) fn finished(path: &str, title: &str, outcome: Outcome, summary: &str)
         output: Value::Null,
         stored: None,
         saved: Vec::new(),
+        met_secrets: false,
     }
 }
 

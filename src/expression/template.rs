@@ -121,8 +121,7 @@ pub fn template(source: &str) -> Result<Template, CompileError> {
     if !["{{", "{%", "{#"].iter().any(|open| source.contains(open)) {
         return Ok(done(Form::Literal, Vec::new()));
     }
-    let stmt = parse(source, "<text>", environment().syntax().clone())
-        .map_err(|error| syntax_error(source, &error))?;
+    let stmt = parsed(source).map_err(|error| syntax_error(source, &error))?;
     let mut check =
         TemplateCheck { source, assigned: BTreeSet::new(), found: Vec::new(), errors: Vec::new() };
     check.stmt(&stmt);
@@ -497,9 +496,14 @@ fn evaluate(text: &str, context: minijinja::Value) -> Result<minijinja::Value, m
     Ok(value.unwrap_or_default())
 }
 
+/// The tree of a template.
+pub(super) fn parsed(source: &str) -> Result<Stmt<'_>, minijinja::Error> {
+    parse(source, "<text>", environment().syntax().clone())
+}
+
 /// The text of a template, rebuilt so that what it makes is bounded.
 fn fill_in(source: &str, context: minijinja::Value) -> Result<String, minijinja::Error> {
-    let parsed = parse(source, "<text>", environment().syntax().clone())?;
+    let parsed = parsed(source)?;
     let mut generator = CodeGenerator::new("<text>", source);
     if let Some(rebuilt) = rewrite::stmt(&parsed) {
         generator.compile_stmt(&rebuilt);

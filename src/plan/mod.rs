@@ -156,6 +156,19 @@ impl Plan {
         run_next(name, with, known.map(|known| &known.params), namespace.as_deref(), invocation)
     }
 
+    /// The command that runs this once more from the start. What is secret is not typed.
+    pub fn again(&self, invocation: &Invocation) -> Next {
+        let declared = &self.runbook.params;
+        let is_open = |name: &String| declared.get(name).is_none_or(|param| !param.secret);
+        let open = self.params.iter().filter(|(name, _)| is_open(name));
+        let with = open.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let says = Says { params: declared, namespace: self.runbook.namespace.as_ref() };
+        let (own, moved) = (self.namespace.as_deref(), self.moved.as_ref());
+        let namespace = namespace::of_command(Some(&says), &with, own, moved);
+        let name = &self.runbook.name;
+        run_next(name, &with, Some(declared), namespace.as_deref(), invocation)
+    }
+
     /// The parameters with secret ones masked.
     pub fn shown_params(&self) -> Map<String, Value> {
         let shown = |name: &String, value: &Value| {
@@ -172,7 +185,8 @@ pub fn context(params: &Map<String, Value>) -> Value {
     json!({ "params": params })
 }
 
-/// Digest of a step as written, with what is bound around it: a resume keeps a finished step only if this is unchanged.
+/// Digest of a step as written, with the names and the namespace that it gets from around it: a
+/// resume keeps a finished step only if this is unchanged.
 pub fn step_digest(runbook: &Runbook, step: &Step) -> String {
     let text =
         |span: &Range<usize>| runbook.source.get(span.clone()).unwrap_or_default().trim_end();

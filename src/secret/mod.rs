@@ -3,11 +3,14 @@
 //! Two kinds of secrets are masked: those that the run has learnt, in every form, and those that
 //! are recognised by their looks.
 
+mod behind;
 mod pairs;
 mod shapes;
 #[cfg(test)]
 mod tests;
 mod tokens;
+
+pub use behind::behind;
 
 use crate::encoding::{RESERVED, percent_decode, percent_encode_set};
 use percent_encoding::AsciiSet;
@@ -156,6 +159,11 @@ impl Masker {
             known.forms.entry(form).or_insert_with(|| label.to_owned());
         }
         known.finder = None;
+    }
+
+    /// How many secrets it has learnt.
+    pub fn known(&self) -> usize {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values.len()
     }
 
     /// Registers the values of a Secret, or of the Secrets in a list, labelled `NAME/KEY`. Other

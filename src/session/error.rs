@@ -116,6 +116,26 @@ pub enum Refusal {
         /// How it ended.
         verdict: Verdict,
     },
+    /// What it changed was taken back, at least in part.
+    #[error("run {run} was undone by run {by} and cannot be resumed")]
+    Undone {
+        /// The run.
+        run: String,
+        /// The run that has undone it.
+        by: String,
+        /// The runbook.
+        runbook: String,
+    },
+    /// It began with another value of a parameter.
+    #[error("run {run} began with {param}={value}, and continues with it")]
+    OtherParam {
+        /// The run.
+        run: String,
+        /// The parameter.
+        param: String,
+        /// Its value in the record.
+        value: String,
+    },
     /// It waits for a time that is still to come.
     #[error("run {run} is due at {due} (step {step})")]
     NotDue {

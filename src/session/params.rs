@@ -40,6 +40,11 @@ impl Params {
         of_environment.chain(values).chain(texts).collect()
     }
 
+    /// Whether a caller names this parameter, and not only the environment.
+    pub(super) fn names(&self, param: &str) -> bool {
+        self.values.contains_key(param) || self.texts.iter().any(|(name, _)| name == param)
+    }
+
     /// Refuses a namespace beside a parameter that says another.
     pub(super) fn agree(&self, namespace: &str, runbook: &Runbook) -> Result<(), Refusal> {
         let says = Says { params: &runbook.params, namespace: runbook.namespace.as_ref() };

@@ -9,11 +9,12 @@ use crate::document::Runbook;
 use crate::engine::{EngineError, Kept, kept};
 use crate::event::{
     Effect, Event, Mode, PlannedStep, Record, RunStarted, StepKind, StepMark, StepMarked, Verdict,
-    short_id,
+    short_id, typed_value,
 };
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, RunInfo};
 use crate::plan::{Given, Plan, check_namespace};
 use crate::state::{ChangeState, RunState, StepState};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -63,6 +64,7 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
     // one that was masked follows from the parameters, as it did then
     header.target.namespace.take_if(|namespace| check_namespace(namespace).is_err());
     refuse_ended(&run, &state)?;
+    refuse_undone(workspace, &run, &header.runbook)?;
     refuse_early(&run, &state, &options.marks, workspace.clock.now())?;
     let plan = plan_again(workspace, &run, &header, &options)?;
     let undoes = undone(&header).is_some();
@@ -72,7 +74,10 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
     } else {
         (state, reading.records)
     };
-    let kept = kept(&state, &plan.steps(), records);
+    let kept = Kept {
+        despite_changes: options.despite.runbook || undoes,
+        ..kept(&state, &plan.steps(), records)
+    };
     if plan.digest != header.digest && !undoes {
         refuse_changed(&plan, &state, &kept, options.despite)?;
         notices.push(Notice::RunbookChanged { name: plan.runbook.name.clone() });
@@ -94,7 +99,7 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
     let (mode, undoes, conduct) = (header.mode, header.undoes, options.conduct);
     let part = header.part.unwrap_or_default();
     let begin = Begin { plan, mode, undoes, alert: None, part, run, conduct };
-    let session = Session::new(workspace, begin)?;
+    let session = Session::new(workspace, begin)?.with_typed(&options.params);
     Ok(session.going_on((journal, state, kept), marks, expected, notices))
 }
 
@@ -144,9 +149,15 @@ fn plan_again(
         .filter(|(name, _)| !header.withheld.contains(name))
         .map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false })
         .collect();
+    let recorded: BTreeMap<String, Value> =
+        given.iter().map(|given| (given.name.clone(), given.value.clone())).collect();
     if let Some(runbook) = loaded.get(&name) {
-        // what is secret was not recorded and has to be given again
-        let again = options.params.given(runbook);
+        // what is secret was not recorded and has to be given again; an environment that has
+        // changed changes nothing
+        let mut again = options.params.given(runbook);
+        again.retain(|given| {
+            !recorded.contains_key(&given.name) || options.params.names(&given.name)
+        });
         let is_given = |name: &&String| again.iter().any(|given| given.name == **name);
         if let Some(name) = header.withheld.iter().find(|name| !is_given(name)) {
             return Err(Refusal::Withheld { run: run.to_owned(), param: name.clone() }.into());
@@ -160,10 +171,41 @@ fn plan_again(
     same_namespace(run, wanted, header.target.namespace.as_deref(), false)?;
     let mut plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref())
         .map_err(SessionError::Params)?;
+    let differs = |(name, value): &(&String, &Value)| plan.params.get(*name) != Some(*value);
+    if let Some((param, value)) = recorded.iter().find(differs) {
+        return Err(Refusal::OtherParam {
+            run: short_id(run).to_owned(),
+            param: param.clone(),
+            value: typed_value(value),
+        }
+        .into());
+    }
     // whether a namespace was named then is not known and makes no difference: a plan that it did
     // not reach was refused
     plan.moved = plan.moved.filter(|moved| moved.from.is_some());
     Ok(with_neighbours(plan, &catalogue))
+}
+
+/// Refuses a run of which another run has taken something back: what its record says is done is not
+/// so any more.
+fn refuse_undone(workspace: &Workspace, run: &str, runbook: &str) -> Result<(), SessionError> {
+    let undoes = |info: &RunInfo| {
+        let header = info.header.as_ref();
+        header.is_some_and(|header| header.undoes.as_deref() == Some(run))
+    };
+    for info in journal::newest(&workspace.state_dir)?.filter(undoes) {
+        let reading = journal::read(&workspace.state_dir, &info.run)?;
+        let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
+        if !state.made().is_empty() || !state.in_doubt().is_empty() {
+            return Err(Refusal::Undone {
+                run: short_id(run).to_owned(),
+                by: short_id(&info.run).to_owned(),
+                runbook: runbook.to_owned(),
+            }
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a runbook of which a step that has changed the cluster is written otherwise now.

@@ -5,7 +5,9 @@ use super::records::Journals;
 use super::target::{guard, has_programs, needs_cluster};
 use super::trust::{trust, untrusted};
 use super::workspace::Draw;
-use super::{Attended, Conduct, Connected, Notice, Refusal, SessionError, Untrusted, Workspace};
+use super::{
+    Attended, Conduct, Connected, Notice, Params, Refusal, SessionError, Untrusted, Workspace,
+};
 use crate::action::{Connection, PrivateKubeconfig, Programs};
 use crate::cluster::Cluster;
 use crate::engine::{Consent, Engine, Kept, Page, Recorder, Signal};
@@ -125,6 +127,16 @@ impl Session {
             expected: Expected::default(),
             notices: all_rights.into_iter().collect(),
         })
+    }
+
+    /// The same run, in which secrets are known as they were typed: their escapes may be others than
+    /// those of their values.
+    pub(super) fn with_typed(self, params: &Params) -> Self {
+        let declared = &self.plan.runbook.params;
+        let is_secret = |name: &String| declared.get(name).is_some_and(|param| param.secret);
+        let secret = params.texts.iter().filter(|(name, _)| is_secret(name));
+        secret.for_each(|(name, text)| self.masker.learn(text, name));
+        self
     }
 
     /// The same run as another process left it.

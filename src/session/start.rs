@@ -50,9 +50,10 @@ pub fn start(workspace: &Workspace, options: Start) -> Result<Session, SessionEr
     let plan = plan(workspace, &options)?;
     let mode = if options.dry_run { Mode::DryRun } else { Mode::Run };
     let run = options.run.unwrap_or_else(new_id);
-    let Start { alert, part, conduct, .. } = options;
+    let Start { alert, part, conduct, params, .. } = options;
     known(&plan, &part)?;
-    Session::new(workspace, Begin { plan, mode, undoes: None, alert, part, run, conduct })
+    let begin = Begin { plan, mode, undoes: None, alert, part, run, conduct };
+    Ok(Session::new(workspace, begin)?.with_typed(&params))
 }
 
 /// Refuses a part that names what is no step of the plan or no part of its own, or that is empty.

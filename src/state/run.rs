@@ -2,10 +2,10 @@
 
 use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
-    ChangeDoubted, ChangeFinished, ChangeNoted, ChangeStarted, ChangesPlanned, Event,
+    ChangeDoubted, ChangeFinished, ChangeNoted, ChangeStarted, ChangesPlanned, Effect, Event,
     FindingConcluded, LockEvent, NotRuledOut, Outcome, ProgramStarted, Record, RunFinished,
     RunInterrupted, RunResumed, RunStarted, StepApproved, StepAsked, StepDue, StepFinished,
-    StepMark, StepMarked, StepRetried, StepStarted, Target,
+    StepMark, StepMarked, StepRetried, StepStarted, Target, is_within,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -26,9 +26,8 @@ pub struct IllegalTransition {
 pub struct RunState {
     seq: u64,
     header: Option<(Timestamp, RunStarted)>,
-    /// In the order of first begin. The number is the part of the run (0, then one more with each
-    /// resume) in which the state was reached: only a later part may begin the step again.
-    steps: IndexMap<String, (usize, StepState)>,
+    /// In the order of first begin.
+    steps: IndexMap<String, Reached>,
     /// By path of the step.
     changes: IndexMap<String, Vec<ChangeState>>,
     /// By path of the step.
@@ -51,6 +50,17 @@ pub struct RunState {
     finished: Option<(Timestamp, RunFinished)>,
     /// Whether a process executes it, as somebody saw who looked.
     pub(super) seen_running: Option<bool>,
+}
+
+/// How far a step has come.
+#[derive(Clone, Debug, PartialEq)]
+struct Reached {
+    /// The part of the run (0, then one more with each resume) in which it came there: only a later
+    /// part may begin the step again.
+    part: usize,
+    /// The record that says so.
+    seq: u64,
+    state: StepState,
 }
 
 /// What a step plans to change.
@@ -111,7 +121,7 @@ impl RunState {
         match &record.event {
             Event::RunStarted(header) => self.header = Some((record.at, (**header).clone())),
             Event::RunResumed(resumed) => self.resume(resumed),
-            Event::StepStarted(started) => self.begin(record.at, started).or_else(refuse)?,
+            Event::StepStarted(started) => self.begin(record, started).or_else(refuse)?,
             Event::StepRetried(retried) => self.retry(retried).or_else(refuse)?,
             Event::ChangesPlanned(planned) => self.plan(planned).or_else(refuse)?,
             Event::ChangeStarted(started) => {
@@ -130,7 +140,7 @@ impl RunState {
             Event::StepApproved(approved) => self.approvals.push((record.at, approved.clone())),
             Event::StepMarked(marked) => self.mark(marked),
             Event::Lock(lock) => self.locks.push(lock.clone()),
-            Event::StepFinished(finished) => self.end(finished).or_else(refuse)?,
+            Event::StepFinished(finished) => self.end(record.seq, finished).or_else(refuse)?,
             Event::FindingConcluded(finding) => {
                 self.forget(&finding.id);
                 self.findings.push(finding.clone());
@@ -162,7 +172,7 @@ impl RunState {
     fn resume(&mut self, resumed: &RunResumed) {
         self.resumes.push(resumed.clone());
         // what kept an earlier part from its first step is looked at again
-        self.steps.retain(|_, (_, state)| !state.is_preflight());
+        self.steps.retain(|_, reached| !reached.state.is_preflight());
         self.findings.clear();
         self.not_ruled_out.clear();
         self.interrupted = None;
@@ -174,9 +184,9 @@ impl RunState {
         self.not_ruled_out.retain(|known| known.id != finding);
     }
 
-    fn begin(&mut self, at: Timestamp, started: &StepStarted) -> Result<(), String> {
+    fn begin(&mut self, record: &Record, started: &StepStarted) -> Result<(), String> {
         let part = self.resumes.len();
-        if let Some((known, state)) = self.steps.get(&started.path)
+        if let Some(Reached { part: known, state, .. }) = self.steps.get(&started.path)
             && *known == part
         {
             let how = if state.outcome().is_some() { "over" } else { "begun" };
@@ -185,8 +195,10 @@ impl RunState {
                 started.path
             ));
         }
-        let state = StepState::Begun { started: started.clone(), at, last_failure: None };
-        self.steps.insert(started.path.clone(), (part, state));
+        let (started, at) = (started.clone(), record.at);
+        let path = started.path.clone();
+        let state = StepState::Begun { started, at, last_failure: None };
+        self.steps.insert(path, Reached { part, seq: record.seq, state });
         Ok(())
     }
 
@@ -302,27 +314,25 @@ impl RunState {
 
     fn retry(&mut self, retried: &StepRetried) -> Result<(), String> {
         match self.steps.get_mut(&retried.path) {
-            Some((_, StepState::Begun { last_failure, .. })) => {
+            Some(Reached { state: StepState::Begun { last_failure, .. }, .. }) => {
                 *last_failure = Some(retried.reason.clone());
                 Ok(())
             }
-            Some((_, StepState::Finished(_))) => {
-                Err(format!("step `{}` is over and cannot be retried", retried.path))
-            }
+            Some(_) => Err(format!("step `{}` is over and cannot be retried", retried.path)),
             None => Err(format!("step `{}` was retried without having begun", retried.path)),
         }
     }
 
     /// A step that was begun before a crash may end without beginning again: a resume that finds
     /// its change done records just the outcome.
-    fn end(&mut self, finished: &StepFinished) -> Result<(), String> {
+    fn end(&mut self, seq: u64, finished: &StepFinished) -> Result<(), String> {
         let part = self.resumes.len();
         let not_done = finished.attempts == 0
             && matches!(finished.outcome, Outcome::Skipped | Outcome::Unknown | Outcome::Cancelled);
         match self.steps.get(&finished.path) {
-            Some((_, StepState::Begun { .. })) => {}
-            Some((known, StepState::Finished(_))) if not_done && *known < part => {}
-            Some((_, StepState::Finished(_))) => {
+            Some(Reached { state: StepState::Begun { .. }, .. }) => {}
+            Some(reached) if not_done && reached.part < part => {}
+            Some(_) => {
                 return Err(format!(
                     "step `{}` is over already and was not begun again",
                     finished.path
@@ -336,10 +346,8 @@ impl RunState {
         } else {
             self.told.remove(&finished.path);
         }
-        self.steps.insert(
-            finished.path.clone(),
-            (part, StepState::Finished(Box::new(finished.without_output()))),
-        );
+        let state = StepState::Finished(Box::new(finished.without_output()));
+        self.steps.insert(finished.path.clone(), Reached { part, seq, state });
         Ok(())
     }
 
@@ -368,12 +376,12 @@ impl RunState {
 
     /// Every step that has begun or ended, in the order of first begin.
     pub fn steps(&self) -> impl Iterator<Item = (&str, &StepState)> {
-        self.steps.iter().map(|(path, (_, state))| (path.as_str(), state))
+        self.steps.iter().map(|(path, reached)| (path.as_str(), &reached.state))
     }
 
     /// What is known of the step at `path`.
     pub fn step(&self, path: &str) -> Option<&StepState> {
-        self.steps.get(path).map(|(_, state)| state)
+        self.steps.get(path).map(|reached| &reached.state)
     }
 
     /// The outcome of the step at `path`; none while it has not ended.
@@ -384,10 +392,52 @@ impl RunState {
         }
     }
 
+    /// Whether one of these steps, or a step within them that has none itself, was executed after
+    /// the step at `path` came where it is. Of a step that surrounds it, only what it does itself.
+    pub fn was_executed_after(
+        &self,
+        path: &str,
+        others: &[String],
+        counts: impl Fn(&StepState) -> bool,
+    ) -> bool {
+        let Some(Reached { seq, .. }) = self.steps.get(path) else { return false };
+        let is_among = |known: &str| {
+            others
+                .iter()
+                .any(|other| known == other || (is_within(known, other) && !is_within(path, other)))
+        };
+        self.steps.iter().any(|(known, reached)| {
+            reached.seq > *seq
+                && reached.state.was_executed()
+                && counts(&reached.state)
+                && is_among(known)
+        })
+    }
+
+    /// Whether something was changed, a program was started that may have, or a person has said
+    /// something, after the first of the steps `seen` and before `proof`.
+    pub fn has_acted_between(&self, seen: &[String], proof: &str) -> bool {
+        let Some(Reached { seq: last, .. }) = self.steps.get(proof) else { return false };
+        let is_seen = |path: &str| seen.iter().any(|own| path == own || is_within(path, own));
+        let executed = || self.steps.iter().filter(|(_, reached)| reached.state.was_executed());
+        let first = executed().filter(|(path, _)| is_seen(path)).map(|(_, reached)| reached.seq);
+        let first = first.min().unwrap_or_default();
+        let made = self.made();
+        executed().any(|(path, reached)| {
+            let is_good = reached.state.outcome().is_some_and(Outcome::is_good);
+            let acts = match reached.state.effect() {
+                Effect::Read => false,
+                Effect::Opaque | Effect::Operator => is_good,
+                Effect::Write => made.iter().any(|made| made.lasts && made.path == path),
+            };
+            acts && (first..*last).contains(&reached.seq)
+        })
+    }
+
     /// Whether the last part of the run was kept from its first step: by a cluster that did not
     /// answer, missing permissions, another run. It can be gone on with.
     pub fn kept_from_its_first_step(&self) -> bool {
-        self.steps.values().any(|(_, state)| state.is_preflight())
+        self.steps.values().any(|reached| reached.state.is_preflight())
     }
 
     /// Paths of the steps that have begun and not ended: in flight while the run lives.

@@ -57,6 +57,25 @@ impl StepState {
         *self.action() == StepKind::Preflight
     }
 
+    /// The digest of how it was written when it came there.
+    pub fn digest(&self) -> &str {
+        match self {
+            Self::Begun { started, .. } => &started.digest,
+            Self::Finished(finished) => &finished.digest,
+        }
+    }
+
+    /// Whether it did something itself: neither a group nor a called runbook does, nor what was
+    /// skipped.
+    pub fn was_executed(&self) -> bool {
+        let has_steps = self.action().is_group() || *self.action() == StepKind::Run;
+        let was_done = match self {
+            Self::Begun { .. } => true,
+            Self::Finished(finished) => finished.attempts > 0,
+        };
+        was_done && !has_steps
+    }
+
     /// How it ended; none while it has not.
     pub fn outcome(&self) -> Option<Outcome> {
         match self {

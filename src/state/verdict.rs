@@ -51,7 +51,7 @@ impl RunState {
 
     /// Whether a step that counts was not executed because of one before it, which may itself not
     /// count.
-    fn is_stopped_early(&self) -> bool {
+    pub fn is_stopped_early(&self) -> bool {
         let recovered = self.recovered();
         self.ended().any(|step| {
             step.severity == Severity::Critical

@@ -388,3 +388,84 @@ fn a_finding_accuses_nobody_for_what_could_not_be_read() {
         document["not_ruled_out"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
     assert_eq!(open, ["none", "part", "loop"], "{document:#}");
 }
+
+#[test]
+fn a_step_that_a_group_did_not_come_to_leaves_open_what_is_made_of_its_output() {
+    let (document, code) = run(concat!(
+        "on_failure: continue\nsteps:\n  - id: g\n    steps:\n",
+        "    - {id: a, value: '1', expect: . == 2, on_failure: stop}\n",
+        "    - {id: b, value: '1', expect: . == 2}\n",
+        "findings:\n  - id: only-a\n    when: $steps.g.failed\n",
+        "    not_when: '$steps.g.output.b.outcome == \"failed\"'\n    cause: a is bad, and b is not\n",
+    ));
+    assert_eq!((code, findings(&document)), (1, vec![]), "{document:#}");
+    let why = "step g: step b was skipped: step a did not pass";
+    assert_eq!(document["not_ruled_out"][0]["because"], why, "{document:#}");
+}
+
+#[test]
+fn a_cause_that_a_called_runbook_could_not_rule_out_is_open_for_its_caller() {
+    let place = Place::new();
+    place.write(
+        "runbooks/sub.yaml",
+        "runbook: v1\ntitle: S\non_failure: continue\nsteps:\n  - {id: look, severity: info, command: \
+            {argv: [nosuchtool], effect: read}}\n  - {id: ok, value: '1'}\nfindings:\n  - {id: x, when: \
+            $steps.look.output.exit_code != 0, cause: x is it}\n",
+    );
+    let file = place.write(
+        "caller.yaml",
+        "runbook: v1\ntitle: C\nsteps: [{id: c, run: sub}]\nfindings:\n  - {id: found, when: \
+            'any($steps.c.output.findings[]; . == \"x\")', cause: sub found x}\n  - {id: none, severity: \
+            info, when: $steps.c.passed, not_when: '$steps.c.output.findings != []', cause: sub found \
+            nothing}\n",
+    );
+    let (document, _) = place.json(&["run", &file, "--catalogue", "runbooks"]);
+    assert_eq!(findings(&document), Vec::<&str>::new(), "{document:#}");
+    assert_eq!(document["not_ruled_out"].as_array().unwrap().len(), 2, "{document:#}");
+}
+
+/// What is fixed: by something that was done after the cause was seen and before it was proven.
+#[test]
+fn a_cause_is_fixed_only_by_what_is_done_between_its_sight_and_the_proof() {
+    let acts = "  - {id: act, command: {argv: ['true']}}\n";
+    let look = "  - {id: look, value: '5', expect: . == 2, severity: warning}\n";
+    let proof = "  - {id: proof, value: '1', expect: . == 1}\n";
+    let cause = "findings:\n  - {id: broken, when: $steps.look.failed, cause: it is broken, fixed_by: proof}\n";
+    for (steps, fixed) in
+        [([look, acts, proof], true), ([acts, look, proof], false), ([look, proof, acts], false)]
+    {
+        let place = Place::new();
+        let text = format!(
+            "runbook: v1\ntitle: T\non_failure: continue\nsteps:\n{}{cause}",
+            steps.concat()
+        );
+        let file = place.write("fix.yaml", text);
+        let (document, code) = place.json(&["run", &file, "--yes"]);
+        let is_fixed = document["findings"][0]["fixed"] == true;
+        assert_eq!((code, is_fixed), (i32::from(!fixed), fixed), "{steps:?}: {document:#}");
+    }
+}
+
+#[test]
+fn a_wait_that_its_group_has_no_time_for_names_the_time_that_it_had() {
+    let (document, code) = run(concat!(
+        "steps:\n  - id: g\n    timeout: 1s\n    steps:\n",
+        "    - {id: w, command: {argv: [ls], effect: read}, until: .exit_code == 1, every: 100ms, timeout: 30m}\n",
+    ));
+    assert_eq!(code, 1, "{document:#}");
+    let said = reason(&document, "g/w");
+    assert!(said.contains(", which was left of the timeout of its group"), "{said}");
+    assert!(!said.contains("30m"), "{said}");
+}
+
+#[test]
+fn a_dry_run_that_stops_before_what_counts_previews_nothing() {
+    let place = Place::new();
+    let text = format!(
+        "runbook: v1\ntitle: T\nsteps:\n  - id: a\n    severity: warning\n    {BAD}\n  - {{id: act, command: \
+            {{argv: ['true']}}}}\n"
+    );
+    let file = place.write("dry.yaml", text);
+    let (document, code) = place.json(&["run", &file, "--dry-run"]);
+    assert_eq!((code, &document["verdict"]), (3, &"unknown".into()), "{document:#}");
+}

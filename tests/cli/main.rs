@@ -26,6 +26,7 @@ mod flow;
 mod fmt;
 mod history;
 mod hostile;
+mod kept;
 mod kubectl;
 mod leaks;
 mod lock;

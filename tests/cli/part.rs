@@ -209,3 +209,18 @@ steps:
         assert_eq!(steps.iter().filter(is_doubled).count(), doubled, "{}", said.all());
     }
 }
+
+#[test]
+fn a_look_whose_group_would_have_stopped_the_run_guards_the_change_behind_it() {
+    let stage = stage();
+    let (head, change) = STEPS.split_once("  - id: mark").unwrap();
+    let (head, _) = head.split_once("  - id: look").unwrap();
+    let group = "  - id: g\n    steps:\n    - {id: look, on_failure: continue, value: '1'}\n    - {id: other, \
+        value: '1'}\n";
+    let (change, _) = change.split_once("always:").unwrap();
+    stage.place.write("steps.yaml", format!("{head}{group}  - id: mark{change}"));
+    let (document, code) = run(&stage, &["--only", "g/other,mark"]);
+    assert_eq!((code, stage.writes().len()), (3, 0), "{document:#}");
+    let reason = document["steps"].as_array().unwrap().last().unwrap()["reason"].clone();
+    assert_eq!(reason, "step look was skipped: it was left out", "{document:#}");
+}

@@ -398,8 +398,8 @@ fn what_is_approved_answers_the_question_and_the_pause_says_what_to_type() {
         approved.all()
     );
     // another question is not answered by it
-    stage.place.write("steps.yaml", text.replace("default: this", "default: that"));
-    let said = stage.run(&["resume", RUN, "--yes", "--set", "what=that"]);
+    stage.place.write("steps.yaml", text.replace("Go on with", "Is it time for"));
+    let said = stage.run(&["resume", RUN, "--yes"]);
     assert_eq!(said.code, 4, "{}", said.all());
     assert_eq!(stage.run(&["approve", RUN, "--step", "sure", "--yes"]).code, 0);
     stage.place.write("steps.yaml", &text);

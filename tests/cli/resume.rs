@@ -10,12 +10,12 @@ const SLOW: &str = "runbook: v1\ntitle: Slow\nsteps:\n  - id: first\n    title: 
     $run.id\n  - id: slow\n    title: Takes its time\n    pause: 30s\n  - id: last\n    title: \
     After it\n    value: $steps.first.output\n";
 
-fn journal(place: &Place) -> std::path::PathBuf {
+pub(crate) fn journal(place: &Place) -> std::path::PathBuf {
     place.state().join("runs/01K9ZQ4T000000000000000000/journal.jsonl")
 }
 
 /// Runs a runbook and presses Ctrl-C when its step `slow` has begun.
-fn interrupted(place: &Place, file: &str) {
+pub(crate) fn interrupted(place: &Place, file: &str) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_runbook"))
         .args(["run", file, "--yes"])
         .current_dir(place.path())
@@ -219,88 +219,4 @@ fn the_command_to_continue_names_the_catalogue_of_the_run() {
     assert_eq!(without.code, 2, "{}", without.all());
     let again = place.run(&["resume", "00000000", "--catalogue", "our ops"]);
     assert_eq!(again.code, 4, "{}", again.all());
-}
-
-/// A step that writes a word into the log, each time that it is done.
-fn logs(id: &str, word: &str) -> String {
-    let log = format!("{{argv: [sh, -c, 'echo \"$0\" >> log', {word}]}}");
-    format!("  - id: {id}\n    command: {log}\n")
-}
-
-fn log(place: &Place) -> String {
-    fs::read_to_string(place.path().join("log")).unwrap_or_default().replace('\n', " ")
-}
-
-/// Runs to a question that nobody answers, changes the file that was looked at, and goes on past the
-/// question. What is said then, with the exit code.
-fn resumed_with(place: &Place, steps: &str, looked_at: [&str; 2]) -> crate::support::Said {
-    let look = "  - id: look\n    command: {argv: [cat, looked-at], effect: read, output: json}\n    \
-        expect: .parsed.complete\n";
-    let text = format!(
-        "runbook: v1\ntitle: T\non_failure: continue\nsteps:\n{look}{steps}  - id: \
-        ask\n    confirm: Go on?\n"
-    );
-    let file = place.write("looks.yaml", text);
-    place.write("looked-at", looked_at[0]);
-    let paused = place.run(&["run", &file, "--yes"]);
-    assert_eq!(paused.code, 4, "{}", paused.all());
-    place.write("looked-at", looked_at[1]);
-    place.run(&["resume", "01K9ZQ4T", "--skip", "ask", "--reason", "seen", "--yes"])
-}
-
-#[test]
-fn a_round_of_a_loop_is_that_of_its_item_wherever_it_stands_in_the_list() {
-    let place = Place::new();
-    let mark = logs("mark", "'{{ item }}'")
-        .replace("    command", "    for_each: $steps.look.output.parsed.apps\n    command");
-    let lists = [
-        r#"{"apps": ["web", "worker"]}"#,
-        r#"{"apps": ["cart", "web", "worker"], "complete": true}"#,
-    ];
-    let said = resumed_with(&place, &mark, lists);
-    assert_eq!((said.code, log(&place).as_str()), (0, "web worker cart "), "{}", said.all());
-}
-
-#[test]
-fn whether_a_step_is_skipped_is_decided_again_and_what_was_changed_stays() {
-    let place = Place::new();
-    let when = |condition: &str, steps: &str| {
-        steps.replace("    command", &format!("    when: {condition}\n    command"))
-    };
-    let steps = when("$steps.look.passed", &logs("late", "late"))
-        + &when("$steps.look.passed | not", &logs("early", "early"));
-    let said = resumed_with(&place, &steps, ["{}", r#"{"complete": true}"#]);
-    assert_eq!((said.code, log(&place).as_str()), (0, "early late "), "{}", said.all());
-    let (document, _) = place.json(&["show", "01K9ZQ4T"]);
-    assert_eq!(document["counts"]["passed"], 3, "{document:#}");
-}
-
-#[test]
-fn a_called_runbook_that_failed_before_it_waited_is_done_to_its_end() {
-    let place = Place::new();
-    let called = "runbook: v1\ntitle: C\non_failure: continue\nsteps:\n  - id: bad\n    value: '1'\n    \
-        expect: . == 2\n  - id: ask\n    confirm: Go on?\n";
-    place.write("runbooks/called.yaml", format!("{called}{}", logs("last", "last")));
-    let text = "runbook: v1\ntitle: T\nsteps: [{id: c, run: called}]\n";
-    let file = place.write("caller.yaml", text);
-    let paused = place.run(&["run", &file, "--yes", "--catalogue", "runbooks"]);
-    assert_eq!((paused.code, log(&place).as_str()), (4, ""), "{}", paused.all());
-    let skip = ["--skip", "c/ask", "--reason", "seen", "--yes", "--catalogue", "runbooks"];
-    let said = place.run(&[&["resume", "01K9ZQ4T"][..], &skip].concat());
-    assert_eq!((said.code, log(&place).as_str()), (1, "last "), "{}", said.all());
-}
-
-#[test]
-fn a_called_runbook_that_is_cut_off_is_cancelled_and_leaves_findings_open() {
-    let place = Place::new();
-    let called = "runbook: v1\ntitle: C\nsteps: [{id: first, value: '1'}, {id: slow, severity: \
-        warning, pause: 30s}]\n";
-    place.write("runbooks/called.yaml", called);
-    let caller = "runbook: v1\ntitle: T\nsteps: [{id: c, run: called}]\nfindings: [{id: bad, when: \
-        $steps.c.failed, cause: it is bad}]\n";
-    let file = place.write("caller.yaml", caller);
-    interrupted(&place, &file);
-    let (document, _) = place.json(&["show", "01K9ZQ4T"]);
-    assert_eq!(document["steps"][0]["outcome"], "cancelled", "{document:#}");
-    assert_eq!(document["not_ruled_out"][0]["id"], "bad", "{document:#}");
 }

@@ -10,6 +10,10 @@ use serde_json::{Map, Value};
 /// # Errors
 /// What is not as the client prints it.
 pub(in crate::action) fn rows(client: SqlClient, text: &str) -> Result<Vec<Value>, String> {
+    // also a result without rows has a first line: of column names, or of XML
+    if text.trim().is_empty() {
+        return Err("the client printed no result".to_owned());
+    }
     match client {
         SqlClient::Mysql => xml(text),
         SqlClient::Psql => csv(text),
@@ -32,7 +36,7 @@ fn csv(text: &str) -> Result<Vec<Value>, String> {
 /// name="a">text</field>` or `<field name="a" xsi:nil="true" />`.
 fn xml(text: &str) -> Result<Vec<Value>, String> {
     let Some(at) = text.rfind("<resultset ") else {
-        return if text.trim().is_empty() { Ok(Vec::new()) } else { Err(not_xml(text)) };
+        return Err(not_xml(text));
     };
     let mut rows = Vec::new();
     let mut rest = &text[at..];
@@ -95,7 +99,7 @@ mod tests {
             {"a": "1", "b": null, "c < d": "x\ty\nz &lt; <row>", "e": ""}, {"a": "NULL"}
         ]);
         assert_eq!(rows(SqlClient::Mysql, text), Ok(wanted.as_array().unwrap().clone()));
-        assert_eq!(rows(SqlClient::Mysql, "\n"), Ok(vec![]));
+        assert!(rows(SqlClient::Mysql, "\n").is_err());
         let empty = "<?xml version=\"1.0\"?>\n\n<resultset statement=\"\"></resultset>\n";
         assert_eq!(rows(SqlClient::Mysql, empty), Ok(vec![]));
         for broken in ["welcome", &text[..text.len() - 14], &text[..300]] {
@@ -112,5 +116,6 @@ mod tests {
         assert_eq!(rows(SqlClient::Psql, &text), Ok(wanted.as_array().unwrap().clone()));
         assert_eq!(rows(SqlClient::Psql, "a,b\n"), Ok(vec![]));
         assert!(rows(SqlClient::Psql, "a,a\n1,2\n").is_err());
+        assert!(rows(SqlClient::Psql, "").is_err());
     }
 }

@@ -21,7 +21,7 @@ const RESERVED: [&str; 16] = [
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     bound: Vec<String>,
-    /// Where they are bound, from the outside inwards.
+    /// Where they are bound, and where steps get another namespace, from the outside inwards.
     pub(super) places: Vec<Range<usize>>,
 }
 

@@ -140,6 +140,9 @@ impl Lower<'_> {
         self.written_out(&head_node, WRITTEN_OUT);
         let outside = self.names.clone();
         let bound = self.bind_before(&head_node);
+        if let Some(namespace) = head_node.get("namespace") {
+            self.names.places.push(namespace.span.clone());
+        }
         let body = self.body(node, &rest, fields.as_ref());
         let then = head_node.get("then").map(|node| self.then(node)).unwrap_or_default();
         if let Some(node) = head_node.get("then").filter(|_| matches!(body, Some(Body::Group(_)))) {

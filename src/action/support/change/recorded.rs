@@ -14,8 +14,12 @@ pub fn recorded(object: &Value, masker: &Masker) -> Value {
 }
 
 /// An object as it would be recorded beside this change: earlier versions hashed the values of
-/// Secrets without a key.
+/// Secrets without a key. What the process that recorded it has masked is masked again.
 pub(super) fn recorded_like(planned: &PlannedChange, object: &Value, masker: &Masker) -> Value {
+    if object["kind"] != "Secret" {
+        masker.learn_behind(&planned.before, object);
+        masker.learn_behind(&planned.after, object);
+    }
     let values = [&planned.before, &planned.after]
         .into_iter()
         .flat_map(|object| [&object["data"], &object["stringData"]]);

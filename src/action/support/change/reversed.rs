@@ -5,7 +5,7 @@ use super::recorded::recorded_like;
 use crate::cluster::Resource;
 use crate::compare::{Difference, desired, differences, only_restarts, trimmed};
 use crate::event::PlannedChange;
-use crate::secret::Masker;
+use crate::secret::{Masker, behind};
 use serde_json::{Value, json};
 
 /// The change that reverts another one; none if there is nothing to revert.
@@ -127,27 +127,12 @@ fn is_filled_in(planned: &PlannedChange, difference: &Difference) -> bool {
 fn told_apart(recorded: &Value, now: &Value) -> Vec<Difference> {
     let mut others = differences(recorded, now);
     others.retain(|Difference { before, after, .. }| match (before, after) {
-        (Some(Value::String(recorded)), Some(Value::String(now))) => !is_around(recorded, now),
+        (Some(Value::String(recorded)), Some(Value::String(now))) => {
+            behind(recorded, now).is_none()
+        }
         _ => true,
     });
     others
-}
-
-/// Whether a text has the visible parts of a masked one, in their order.
-fn is_around(masked: &str, text: &str) -> bool {
-    let mut parts = masked.split("[secret ");
-    let Some(mut rest) = parts.next().and_then(|begin| text.strip_prefix(begin)) else {
-        return false;
-    };
-    let mut hidden = false;
-    for part in parts {
-        let Some((_, visible)) = part.split_once(']') else { return false };
-        let Some(at) = rest.find(visible) else { return false };
-        rest = &rest[at + visible.len()..];
-        hidden = true;
-    }
-    // what follows the last label is the end of the text, or belongs to the secret
-    hidden && (rest.is_empty() || masked.ends_with(']'))
 }
 
 /// Whether a previous value is secret, so that its record has only a fingerprint of it.
@@ -222,7 +207,6 @@ mod tests {
             ("a [secret db/password] b", "c hunter2 b", false),
             ("a b", "a c", false),
         ] {
-            assert_eq!(is_around(masked, text), same, "{masked} {text}");
             let (recorded, now) = (json!({"args": [masked]}), json!({"args": [text]}));
             assert_eq!(told_apart(&recorded, &now).is_empty(), same, "{masked} {text}");
         }
