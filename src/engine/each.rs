@@ -4,7 +4,7 @@ use super::ended::{Ended, Lack, worst};
 use super::scope::{Blank, Scope};
 use super::{EngineError, Run};
 use crate::document::Step;
-use crate::event::{Outcome, Reason};
+use crate::event::{Mode, Outcome, Reason};
 use crate::expression::{Budget, Data, Jq};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -51,8 +51,8 @@ impl Run {
                 ("output", result),
             ]));
             outcomes.push(outcome);
-            stopped = !outcome.is_good()
-                && outcome != Outcome::Skipped
+            let only_left_out = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
+            stopped = !(outcome.is_good() || outcome == Outcome::Skipped || only_left_out)
                 && !Self::goes_on(scope, step.on_failure);
         }
         let is_whole = outcomes.len() == items.len() && !outcomes.contains(&Outcome::Cancelled);

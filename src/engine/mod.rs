@@ -22,6 +22,7 @@ mod fake;
 mod finding;
 mod group;
 mod judge;
+mod kept;
 mod lock;
 mod opaque;
 mod part;

@@ -1,9 +1,8 @@
 //! Which steps of an earlier process are kept. Pure.
 
 use super::part::ASKING;
-use crate::event::{Effect, Event, PlannedStep, Reason, Record, StepFinished, StepKind};
+use crate::event::{Event, PlannedStep, Reason, Record, StepFinished, StepKind};
 use crate::state::RunState;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The finished steps of an earlier process.
@@ -27,8 +26,8 @@ impl Kept {
 
 /// Decides what is kept: what was judged, and is still written as it was. What could not be looked
 /// at is looked at again, and whether a step is skipped is decided again. Groups and called runbooks
-/// are gone through again: in them, each step is kept or not. What has met secrets reads again,
-/// since no record has them. `records` are those that led to the state.
+/// are gone through again: in them, each step is kept or not. `records` are those that led to the
+/// state.
 pub fn kept(state: &RunState, planned: &[PlannedStep], records: Vec<Record>) -> Kept {
     let mut kept = Kept::default();
     let digests: BTreeMap<_, _> =
@@ -55,20 +54,5 @@ pub fn kept(state: &RunState, planned: &[PlannedStep], records: Vec<Record>) -> 
             *step = *finished;
         }
     }
-    kept.steps.retain(|_, step| step.effect != Effect::Read || !has_secrets(step));
     kept
-}
-
-/// Whether the record lacks something of a step because it is secret.
-fn has_secrets(step: &StepFinished) -> bool {
-    step.met_secrets || is_masked(&step.output)
-}
-
-fn is_masked(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains("[secret "),
-        Value::Array(items) => items.iter().any(is_masked),
-        Value::Object(fields) => fields.values().any(is_masked),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

@@ -8,16 +8,11 @@ use crate::event::{
     Effect, Event, Mode, Outcome, Reason, StepFinished, StepKind, StepMark, StepStarted, Truth,
 };
 use crate::expression::{Budget, Data, Decided, Expectation, Jq, Reference, decide, show};
-use crate::journal;
 use crate::plan::check_namespace;
-use crate::state::{ChangeState, StepState};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use std::sync::Arc;
-
-/// Why nothing more is done where `always` was executed after the run was stopped.
-const CLEANED_UP: &str = "the run was stopped before it, and has cleaned up since";
 
 /// A condition over earlier steps, three-valued.
 enum Decision {
@@ -172,34 +167,6 @@ impl Run {
         Ok(verdict)
     }
 
-    /// What is kept of a step from an earlier process.
-    fn kept(&self, scope: &Scope, step: &Step, path: &str) -> Option<&StepFinished> {
-        let kept = self.kept.steps.get(path)?;
-        let is_kept = kept.digest == scope.digest(step) && !self.is_outdated(scope, step, path);
-        is_kept.then_some(kept)
-    }
-
-    /// Whether what a step has seen is older than what it is about: a change before it, or a step
-    /// that it looks at. What looks after everything else looks again.
-    fn is_outdated(&self, scope: &Scope, step: &Step, path: &str) -> bool {
-        let looks = match step.body {
-            Body::Pause(_) | Body::WaitForTime(_) => false,
-            _ => step.own_effect() == Effect::Read,
-        };
-        let changes = |state: &StepState| matches!(state.effect(), Effect::Write | Effect::Opaque);
-        let looks_at = || {
-            let until = step.poll.iter().filter_map(|poll| poll.until.as_ref());
-            let until = until.flat_map(Jq::references);
-            scope.looks_at(step.body.references().into_iter().chain(read_by(step)).chain(until))
-        };
-        looks
-            && (scope.always
-                || self.recorder.state(|state| {
-                    state.was_executed_after(path, &scope.behind, changes)
-                        || state.was_executed_after(path, &looks_at(), |_| true)
-                }))
-    }
-
     /// A step for one item, without its verification.
     async fn alone(
         self: &Arc<Self>,
@@ -207,12 +174,9 @@ impl Run {
         step: &Step,
         path: &str,
     ) -> Result<Outcome, EngineError> {
-        if let Some(kept) = self.kept(scope, step, path) {
-            let output = match &kept.stored {
-                Some(stored) if scope.runbook.referred.contains(&step.id) => journal::load(stored)?,
-                Some(_) => Data::Dropped,
-                None => kept.output.clone().into(),
-            };
+        if let Some(kept) = self.kept(scope, step, path)
+            && let Some(output) = self.output_of(scope, step, path, kept).await?
+        {
             if let Some(Reason::LeftOut { .. }) = kept.why {
                 self.note_left_out(scope, step);
             }
@@ -245,40 +209,6 @@ impl Run {
             Body::Group(group) => self.group(scope, step, group, path).await,
             _ => self.act(scope, step, path).await,
         }
-    }
-
-    /// How a step ends that must not be done on resume: the run has cleaned up behind it, or it has
-    /// made its change as it was written before.
-    fn settled_before(
-        &self,
-        scope: &Scope,
-        step: &Step,
-        path: &str,
-    ) -> Result<Option<Outcome>, EngineError> {
-        let has_steps = matches!(step.body, Body::Group(_) | Body::Run(_));
-        if scope.is_cleaned_up && !has_steps {
-            let before = self.recorder.state(|state| state.finished(path).cloned());
-            if let Some(before) = before.filter(|before| before.outcome != Outcome::Cancelled) {
-                let (outcome, why) = (before.outcome, before.because());
-                let result = StepResult::new(outcome, path, why, Data::Dropped, None);
-                scope.put(&step.id, result);
-                return Ok(Some(outcome));
-            }
-            let ended = Ended::without_output(Outcome::Cancelled, CLEANED_UP);
-            return self.end(scope, step, path, 0, ended).map(Some);
-        }
-        let is_written_otherwise = self.recorder.state(|state| {
-            let is_made = state.changes_of(path).iter().any(ChangeState::is_made);
-            let is_said = state.marked(path).is_some() || self.kept.despite_changes;
-            let digest = state.step(path).map(StepState::digest);
-            is_made && !is_said && digest != Some(scope.digest(step).as_str())
-        });
-        if !is_written_otherwise {
-            return Ok(None);
-        }
-        let reason = "it has made its change with other parameters or another text, and does not \
-            make it again; to count it as done, use --mark-done";
-        self.undone(scope, step, path, (Outcome::Error, reason.into())).map(Some)
     }
 
     fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
@@ -423,7 +353,7 @@ fn placed(scope: &Scope, step: &Step) -> Result<Scope, Blank> {
 /// What the verdict of a step is made from, beside what it looks at itself: its program, its
 /// expectations, the list that it goes through. The arguments of a verb say what is looked at, not
 /// what is seen.
-fn read_by(step: &Step) -> impl Iterator<Item = &Reference> {
+pub(super) fn read_by(step: &Step) -> impl Iterator<Item = &Reference> {
     let program = match &step.body {
         Body::Value(program) => Some(program),
         _ => None,

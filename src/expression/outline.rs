@@ -38,9 +38,7 @@ impl Outline<'_> {
 
     fn each(&self, each: &ForLoop<'_>) -> Option<String> {
         // what only stands between two of them
-        let is_separator = |statement: &&Stmt<'_>| {
-            matches!(statement, Stmt::IfCond(condition) if of_loop(&condition.expr))
-        };
+        let is_separator = |statement: &&Stmt<'_>| matches!(statement, Stmt::IfCond(condition) if of_loop(&condition.expr));
         let one = each.body.iter().filter(|statement| !is_separator(statement));
         let one: String = one.map(|statement| self.statement(statement)).collect::<Option<_>>()?;
         Some(format!("{}, …", one.trim_end_matches([' ', ',', ';'])))
@@ -109,9 +107,28 @@ fn either(one: &str, other: &str) -> String {
 /// Whether a filter leaves what a value is about as it is.
 fn is_form(name: &str) -> bool {
     const FORMS: [&str; 22] = [
-        "unique", "sort", "list", "round", "int", "float", "string", "trim", "lower", "upper",
-        "title", "capitalize", "default", "d", "first", "last", "select", "reject", "selectattr",
-        "rejectattr", "reverse", "tojson",
+        "unique",
+        "sort",
+        "list",
+        "round",
+        "int",
+        "float",
+        "string",
+        "trim",
+        "lower",
+        "upper",
+        "title",
+        "capitalize",
+        "default",
+        "d",
+        "first",
+        "last",
+        "select",
+        "reject",
+        "selectattr",
+        "rejectattr",
+        "reverse",
+        "tojson",
     ];
     FORMS.contains(&name)
 }
@@ -139,7 +156,10 @@ fn path(expr: &Expr<'_>) -> Option<String> {
         Expr::GetItem(get) => {
             let key = get.subscript_expr.as_const()?;
             let inner = path(&get.expr)?;
-            Some(key.as_str().map_or_else(|| format!("{inner}[{key}]"), |key| format!("{inner}.{key}")))
+            Some(
+                key.as_str()
+                    .map_or_else(|| format!("{inner}[{key}]"), |key| format!("{inner}.{key}")),
+            )
         }
         _ => None,
     }

@@ -171,7 +171,9 @@ fn plan_again(
     same_namespace(run, wanted, header.target.namespace.as_deref(), false)?;
     let mut plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref())
         .map_err(SessionError::Params)?;
-    let differs = |(name, value): &(&String, &Value)| plan.params.get(*name) != Some(*value);
+    let differs = |(name, value): &(&String, &Value)| {
+        options.params.names(name) && plan.params.get(*name) != Some(*value)
+    };
     if let Some((param, value)) = recorded.iter().find(differs) {
         return Err(Refusal::OtherParam {
             run: short_id(run).to_owned(),

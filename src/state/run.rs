@@ -392,26 +392,12 @@ impl RunState {
         }
     }
 
-    /// Whether one of these steps, or a step within them that has none itself, was executed after
-    /// the step at `path` came where it is. Of a step that surrounds it, only what it does itself.
-    pub fn was_executed_after(
-        &self,
-        path: &str,
-        others: &[String],
-        counts: impl Fn(&StepState) -> bool,
-    ) -> bool {
-        let Some(Reached { seq, .. }) = self.steps.get(path) else { return false };
-        let is_among = |known: &str| {
-            others
-                .iter()
-                .any(|other| known == other || (is_within(known, other) && !is_within(path, other)))
-        };
-        self.steps.iter().any(|(known, reached)| {
-            reached.seq > *seq
-                && reached.state.was_executed()
-                && counts(&reached.state)
-                && is_among(known)
-        })
+    /// The steps that were executed after the step at `path` came where it is.
+    pub fn executed_after(&self, path: &str) -> impl Iterator<Item = (&str, &StepState)> {
+        let seq = self.steps.get(path).map_or(u64::MAX, |reached| reached.seq);
+        let later = self.steps.iter().filter(move |(_, reached)| reached.seq > seq);
+        let executed = later.filter(|(_, reached)| reached.state.was_executed());
+        executed.map(|(path, reached)| (path.as_str(), &reached.state))
     }
 
     /// Whether something was changed, a program was started that may have, or a person has said

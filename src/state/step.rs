@@ -76,6 +76,11 @@ impl StepState {
         was_done && !has_steps
     }
 
+    /// Whether it changes something, or may.
+    pub fn changes(&self) -> bool {
+        matches!(self.effect(), Effect::Write | Effect::Opaque)
+    }
+
     /// How it ended; none while it has not.
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
