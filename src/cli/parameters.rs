@@ -201,10 +201,10 @@ fn asked(terminal: &mut impl Asked, name: &str, param: &Param) -> Option<String>
         let wrong = match param.parse(&text) {
             _ if text.is_empty() => "It needs a value.".to_owned(),
             Ok(_) => return Some(text),
-            Err(_) if param.secret => "That is not such a value.".to_owned(),
+            Err(_) if param.secret => "That is not a valid value.".to_owned(),
             Err(message) => format!("{}.", crate::secret::sanitize(&message)),
         };
-        let end = if left == 0 { " No value was given." } else { "" };
+        let end = if left == 0 { " No valid value was given." } else { "" };
         terminal.say(&format!("  {wrong}{end}\n"))?;
     }
     None
@@ -260,13 +260,14 @@ mod tests {
             after the change (whole
             number from 0 to 5)
   replicas: 9
-  9 is more than 5.
+  9 exceeds the maximum of 5.
   replicas: 
   It needs a value.
   replicas: 3\n"
         );
         let (answer, said) = conversation(&replicas, &["9", "9", "9", "3"]);
-        assert!(answer.is_none() && said.ends_with("9 is more than 5. No value was given.\n"));
+        let end = "9 exceeds the maximum of 5. No valid value was given.\n";
+        assert!(answer.is_none() && said.ends_with(end), "{said}");
         assert_eq!(conversation(&replicas, &[]).0, None);
     }
 
@@ -275,7 +276,7 @@ mod tests {
         let pin = param(json!({"type": "int", "secret": true}));
         let (answer, said) = conversation(&pin, &["hunter2", "4711"]);
         assert_eq!(answer.as_deref(), Some("4711"));
-        assert!(!said.contains("hunter2") && said.contains("That is not such a value."), "{said}");
+        assert!(!said.contains("hunter2") && said.contains("That is not a valid value."), "{said}");
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Param {
     /// Reads a value from the command line or the environment, by type.
     ///
     /// # Errors
-    /// What is wrong with the text, after the parameter's name.
+    /// What is wrong with the text, after the parameter's name and a colon.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         let value = match self.kind {
             ParamType::Int => Value::from(
@@ -153,10 +153,10 @@ impl Param {
     /// Checks a value against type, pattern and range.
     ///
     /// # Errors
-    /// What is wrong with the value, after the parameter's name.
+    /// What is wrong with the value, after the parameter's name and a colon.
     pub fn validate(&self, value: &Value) -> Result<(), String> {
         if value.is_null() {
-            return if self.optional { Ok(()) } else { Err("is missing".to_owned()) };
+            return if self.optional { Ok(()) } else { Err("no value was given".to_owned()) };
         }
         let wrong = |wanted: &str| Err(format!("{value} is not {wanted}"));
         match self.kind {
@@ -184,7 +184,7 @@ impl Param {
                 .map_err(|_| format!("its pattern {pattern} is not a valid regular expression"))?;
             if !whole.is_match(text) {
                 return Err(if self.secret {
-                    format!("does not match {pattern}")
+                    format!("the value does not match {pattern}")
                 } else {
                     format!("`{text}` does not match {pattern}")
                 });
@@ -192,10 +192,12 @@ impl Param {
         }
         match value.as_f64() {
             Some(number) if self.min.is_some_and(|min| number < min) => {
-                Err(format!("{value} is less than {}", self.min.unwrap_or_default()))
+                let min = self.min.unwrap_or_default();
+                Err(format!("{value} is below the minimum of {min}"))
             }
             Some(number) if self.max.is_some_and(|max| number > max) => {
-                Err(format!("{value} is more than {}", self.max.unwrap_or_default()))
+                let max = self.max.unwrap_or_default();
+                Err(format!("{value} exceeds the maximum of {max}"))
             }
             _ => Ok(()),
         }
@@ -241,7 +243,16 @@ mod tests {
     fn texts_become_typed_values() {
         for (declared, text, wanted) in [
             (json!({"type": "int", "min": 1, "max": 5}), "3", Ok(json!(3))),
-            (json!({"type": "int", "min": 1, "max": 5}), "9", Err("9 is more than 5".to_owned())),
+            (
+                json!({"type": "int", "min": 1, "max": 5}),
+                "9",
+                Err("9 exceeds the maximum of 5".to_owned()),
+            ),
+            (
+                json!({"type": "int", "min": 1, "max": 5}),
+                "0",
+                Err("0 is below the minimum of 1".to_owned()),
+            ),
             (json!({"type": "int"}), "3.5", Err("`3.5` is not a whole number".to_owned())),
             (json!({"type": "bool"}), "yes", Err("`yes` is not true or false".to_owned())),
             (json!({"type": "enum", "values": [1, 0]}), "0", Ok(json!(0))),

@@ -25,7 +25,7 @@ pub struct Given {
 /// What is wrong with a parameter.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{}{message}", if name.is_empty() { String::new() } else { format!("parameter \
-    `{name}` ") })]
+    `{name}`{} ", if *is_of_value { ":" } else { "" }) })]
 pub struct ParamError {
     /// Its name; empty for what is no single parameter's fault.
     pub name: String,
@@ -33,12 +33,19 @@ pub struct ParamError {
     pub message: String,
     /// Its declaration, where nothing else is wrong than that it was not given.
     pub missing: Option<Box<Param>>,
+    /// Whether the message begins with the value, and not with a verb.
+    pub is_of_value: bool,
 }
 
 impl ParamError {
     /// A value that is wrong, or without a name what is wrong with all of them.
     pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { name: name.into(), message: message.into(), missing: None }
+        Self { name: name.into(), message: message.into(), missing: None, is_of_value: false }
+    }
+
+    /// A value that is wrong and stands in the message.
+    fn of_value(name: &str, message: String) -> Self {
+        Self { is_of_value: true, ..Self::new(name, message) }
     }
 
     /// A value that was not given.
@@ -96,7 +103,7 @@ pub fn resolve(
                     .map(|given| &given.value)
                     .filter(|_| param.secret);
                 let message = value.map_or(message.clone(), |value| hidden(&message, value));
-                errors.push(ParamError::new(name, message));
+                errors.push(ParamError::of_value(name, message));
             }
         }
     }
@@ -121,7 +128,7 @@ fn hidden(message: &str, value: &Value) -> String {
     let masked = masker.clean(message);
     // what is too short to be looked for
     if !text.is_empty() && masked.contains(&text) {
-        "has an invalid value, which is secret and not shown".to_owned()
+        "the value is invalid; it is secret and not shown".to_owned()
     } else {
         masked
     }
@@ -213,7 +220,7 @@ mod tests {
             texts,
             [
                 "parameter `namespcae` is unknown; did you mean `namespace`?",
-                "parameter `replicas` `many` is not a whole number"
+                "parameter `replicas`: `many` is not a whole number"
             ]
         );
         assert_eq!(

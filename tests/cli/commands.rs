@@ -64,7 +64,7 @@ fn short_texts() {
     insta::assert_snapshot!(said(&["run", "ta-bot/no-signals", "--sandbox", "--set", "log_windwo=5m", "--set", "min_candles=many"]), @r"
     --- stderr
     error: parameter `log_windwo` is unknown; did you mean `log_window`?
-    error: parameter `min_candles` `many` is not a whole number
+    error: parameter `min_candles`: `many` is not a whole number
     --- exit 2
     ");
 }

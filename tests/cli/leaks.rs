@@ -537,7 +537,7 @@ fn what_a_secret_parameter_holds_is_said_nowhere() {
     let said = heard.hear("wrong values", stage.run(&arguments));
     assert!(
         said.code == 2
-            && said.stderr.contains("parameter `uri` `[secret value]` is not a whole number"),
+            && said.stderr.contains("parameter `uri`: `[secret value]` is not a whole number"),
         "{}",
         said.all()
     );

@@ -348,7 +348,7 @@ fn what_is_missing_is_asked_for_and_a_secret_is_not_shown() {
     terminal.shows("How many pods are to run (whole number from 0 to 5)", 1);
     terminal.shows("replicas: ", 1);
     terminal.types("9\n");
-    terminal.shows("9 is more than 5.", 1);
+    terminal.shows("9 exceeds the maximum of 5.", 1);
     terminal.types("2\n");
     terminal.shows("token: ", 1);
     std::thread::sleep(Duration::from_millis(300));
