@@ -265,7 +265,7 @@ impl Talk<'_> {
             match heard(&(self.line)()?) {
                 Some(answer) => return Some(answer),
                 None if left > 0 => self.paragraph(wanted)?,
-                None => self.paragraph(&format!("{wanted} No answer was given."))?,
+                None => self.paragraph(&format!("{wanted} No valid answer was given."))?,
             }
         }
         None

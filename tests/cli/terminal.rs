@@ -158,7 +158,7 @@ fn a_whole_line_is_read_and_maybe_is_not_yes() {
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(4), 0), "nobody has answered: {screen}");
     assert!(
-        screen.contains("No answer was given.")
+        screen.contains("No valid answer was given.")
             && screen.contains("runbook approve 00000001 --step mark"),
         "{screen}"
     );
