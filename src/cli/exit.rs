@@ -64,7 +64,7 @@ pub(crate) enum CommandError {
     Journal(#[from] journal::Error),
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("no runbook is named")]
+    #[error("no runbook name was given")]
     Unnamed,
     #[error("{0}")]
     Usage(String),

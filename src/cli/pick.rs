@@ -15,12 +15,21 @@ const AROUND: u16 = 4;
 /// The most runbooks that are shown at once.
 const SHOWN: u16 = 15;
 
-/// A runbook to choose.
+/// What stands in the list where no runbook fits what was typed.
+const NO_MATCH: &str = "(no runbook matches)";
+
+/// A runbook to choose; without a name, the line that says that there is none.
 struct Choice {
     name: String,
     title: String,
     /// Its line, as wide as the terminal.
     line: String,
+}
+
+impl Choice {
+    fn no_match() -> Self {
+        Self { name: String::new(), title: String::new(), line: NO_MATCH.to_owned() }
+    }
 }
 
 impl fmt::Display for Choice {
@@ -29,8 +38,8 @@ impl fmt::Display for Choice {
     }
 }
 
-/// The name of the runbook that a person picks; none where nobody is asked, and a stop where
-/// nothing was picked.
+/// The name of the runbook that a person picks; none where nobody is asked. The program ends where
+/// nothing was picked, as after Ctrl-C.
 pub(super) fn pick(global: &Global) -> Result<String, CommandError> {
     let term = Term::stderr();
     let moves = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
@@ -38,10 +47,13 @@ pub(super) fn pick(global: &Global) -> Result<String, CommandError> {
         return Err(CommandError::Unnamed);
     }
     let (rows, columns) = term.size();
-    let choices = choices(global, usize::from(columns));
+    let mut choices = choices(global, usize::from(columns));
     if choices.is_empty() {
         return Err(CommandError::Unnamed);
     }
+    let known: Vec<(String, String)> =
+        choices.iter().map(|choice| (choice.name.clone(), choice.title.clone())).collect();
+    choices.push(Choice::no_match());
     let _tidily = keyboard::LeavesTidily::new();
     keyboard::forget();
     let colored = if output::look(global).color {
@@ -50,18 +62,26 @@ pub(super) fn pick(global: &Global) -> Result<String, CommandError> {
         RenderConfig::empty()
     };
     let picked = Select::new("Runbook:", choices)
-        .with_help_message("type a part; Enter runs, Esc leaves")
+        .with_help_message("type to filter, Enter to run, Esc to cancel")
         .with_page_size(usize::from(rows.saturating_sub(AROUND).clamp(1, SHOWN)))
-        .with_scorer(&|typed, choice, _, _| score(typed, &choice.name, &choice.title))
+        .with_scorer(&|typed, choice, _, _| {
+            if choice.name.is_empty() {
+                known.iter().all(|(name, title)| score(typed, name, title).is_none()).then_some(0)
+            } else {
+                score(typed, &choice.name, &choice.title)
+            }
+        })
         // in the order of the list where several fit as well
         .with_sorter(&|found| found.sort_by_key(|(index, score)| (-score, *index)))
         .with_formatter(&|picked| picked.value.name.clone())
         .with_render_config(colored)
         .prompt();
     match picked {
+        Ok(choice) if choice.name.is_empty() => pick(global),
         Ok(choice) => Ok(choice.name),
-        Err(InquireError::OperationCanceled) => Err(CommandError::Unnamed),
-        Err(InquireError::OperationInterrupted) => keyboard::leave(),
+        Err(InquireError::OperationCanceled | InquireError::OperationInterrupted) => {
+            keyboard::leave()
+        }
         Err(InquireError::IO(error)) if error.kind() == ErrorKind::Interrupted => keyboard::leave(),
         Err(error) => Err(CommandError::Usage(format!("cannot show the runbooks: {error}"))),
     }

@@ -394,6 +394,19 @@ fn a_runbook_is_picked_by_typing_a_part_of_its_name() {
 }
 
 #[test]
+fn a_filter_that_nothing_fits_says_so_and_esc_leaves_without_an_error() {
+    let stage = Stage::new("healthy", false);
+    let mut terminal = Terminal::on(&stage, &["run", "--color", "never"], "", "xterm");
+    terminal.shows("Esc to cancel", 1);
+    terminal.types("qqzz");
+    terminal.shows("(no runbook matches)", 1);
+    terminal.types("\u{1b}");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(130), "{screen}");
+    assert!(!screen.contains("error:"), "{screen}");
+}
+
+#[test]
 fn what_a_person_refused_is_not_made_because_a_resume_says_yes() {
     let stage = Stage::new("healthy", false);
     stage.place.write(
