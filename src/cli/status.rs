@@ -107,8 +107,8 @@ fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
         ("Done", &status.done),
         ("Did not pass", &status.not_passed),
         ("In doubt", &status.in_doubt),
-        ("Waits", &waits),
-        ("Left", &status.left),
+        ("Waiting for", &waits),
+        ("Remaining", &status.left),
     ] {
         if !paths.is_empty() {
             writeln!(text, "  {label:<13} {}", paths.join(", "))?;

@@ -34,7 +34,7 @@ fn a_run_waits_for_a_time_without_a_process() {
     assert!(paused.stdout.contains("runbook resume 00000000"), "{}", paused.all());
 
     let status = place.run(&["status", FIRST]);
-    assert!(status.stdout.contains(&format!("Waits         {due}")), "{}", status.all());
+    assert!(status.stdout.contains(&format!("Waiting for   {due}")), "{}", status.all());
     let (document, _) = place.json(&["status", FIRST]);
     assert_eq!(document["due"]["observe"], "2026-11-21T03:12:08Z");
     let (document, _) = place.json(&["show", FIRST]);
