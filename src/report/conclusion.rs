@@ -248,23 +248,26 @@ fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
     if state.is_running() == Some(true) {
         commands.push((None, format!("runbook log -f {}", short_id(&run))));
     }
+    let resumes = commands.iter().any(|(next, _)| matches!(next, Some(Next::Resume { .. })));
+    // as wide as the longest label, so that all commands stand in one column
+    let column = if resumes { 13 } else { 9 };
     let mut lines = Vec::new();
-    let mut labels: Vec<&str> = Vec::new();
+    let mut above = "";
     let mut seen: Vec<&str> = Vec::new();
     for (next, command) in &commands {
         if seen.contains(&command.as_str()) {
             continue;
         }
         seen.push(command);
-        let (label, column) = match next {
-            Some(Next::Resume { .. }) => ("Continue", 13),
-            Some(Next::Undo { .. }) => ("Undo", 9),
-            Some(Next::Run { .. } | Next::Approve { .. } | Next::Status { .. }) | None => {
-                ("Next", 9)
-            }
+        let label = match next {
+            Some(Next::Resume { .. }) => "Continue",
+            Some(Next::Undo { .. }) => "Undo",
+            // beside the commands that continue the run, it is to be told apart from them
+            Some(Next::Run { .. }) if resumes => "Remedy",
+            Some(Next::Run { .. } | Next::Approve { .. } | Next::Status { .. }) | None => "Next",
         };
-        let shown = if labels.contains(&label) { "" } else { label };
-        labels.push(label);
+        let shown = if label == above { "" } else { label };
+        above = label;
         lines.push(Line::new(2).push(DIM, shown).pad_to(column).push(STRONG, command.as_str()));
     }
     lines

@@ -126,7 +126,7 @@ fn a_confirmation_without_a_terminal_pauses_the_run() {
 
       Waits for an answer: sure. Not started: after.
 
-      Next   runbook approve 00000000 --step sure
+      Next       runbook approve 00000000 --step sure
       Continue   runbook resume 00000000
 
       Full record: runbook show 00000000
