@@ -157,7 +157,7 @@ impl Verdict {
             Self::Cancelled => "cancelled",
             Self::TimedOut => "timed out",
             Self::Previewed => "previewed",
-            Self::Partial => "partly run, passed",
+            Self::Partial => "partial run passed",
         }
     }
 }

@@ -88,7 +88,7 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
         Verdict::Cancelled => "Cancelled after",
         Verdict::TimedOut => "Reached the time limit of the run after",
         Verdict::Previewed => "Previewed in",
-        Verdict::Partial => "Partial: passed in",
+        Verdict::Partial => "Partial run passed in",
     };
     let took = match end.duration_ms {
         100..1000 => format!("0.{} s", end.duration_ms / 100),

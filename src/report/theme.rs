@@ -111,9 +111,9 @@ impl OutcomeMark {
 
     pub(super) fn of_verdict(verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Passed => Self::Good,
+            Verdict::Passed | Verdict::Partial => Self::Good,
             Verdict::Failed => Self::Bad,
-            Verdict::Error | Verdict::Unknown | Verdict::Previewed | Verdict::Partial => Self::Open,
+            Verdict::Error | Verdict::Unknown | Verdict::Previewed => Self::Open,
             Verdict::Paused | Verdict::InDoubt => Self::Attention,
             Verdict::Cancelled | Verdict::TimedOut => Self::NotDone,
         }
