@@ -45,9 +45,9 @@ impl Prompt for TerminalPrompt {
             let Upcoming { path, title, verb, effect, place } = upcoming;
             talk.line("")?;
             let does = match effect {
-                Effect::Read | Effect::Operator => "changes nothing",
-                Effect::Write => "changes something",
-                Effect::Opaque => "may change something",
+                Effect::Read | Effect::Operator => "read-only",
+                Effect::Write => "makes a change",
+                Effect::Opaque => "may make a change",
             };
             talk.paragraph(&format!("> {path}  {title}"))?;
             talk.indented(4, &format!("{verb}, {does} · {place}"))?;

@@ -1,7 +1,7 @@
 //! What a step does: a verb, or one of the constructs that the engine does itself.
 
 use super::ended::{End, Ended};
-use super::scope::Scope;
+use super::scope::{Blank, Scope};
 use super::{EngineError, Run};
 use crate::action::{Action, Output};
 use crate::construct::{Construct, Pause};
@@ -19,16 +19,8 @@ impl Run {
         step: &Step,
         path: &str,
     ) -> Result<Outcome, EngineError> {
-        let expected = step.expect.iter().flat_map(Expectation::references);
-        // a step that does not exist in `until` is for the condition to judge, a name is not
-        let until = step.poll.iter().filter_map(|poll| poll.until.as_ref());
-        let names = until.flat_map(Jq::references).filter(|reference| reference.root != "steps");
-        let references = step.body.references().into_iter().chain(expected).chain(names);
-        if let Some(blank) = scope.blank(references) {
+        if let Some(blank) = self.hindered(scope, step, path) {
             return self.undone(scope, step, path, blank);
-        }
-        if let Some(reason) = self.unguarded(step, path) {
-            return self.undone(scope, step, path, (Outcome::Unknown, reason));
         }
         let begun = self.begin(scope, step, path)?;
         let end = match self.body(scope, step, path).await {
@@ -37,6 +29,20 @@ impl Run {
             Err(Stuck::Unresolved(reason)) => Ended::without_output(Outcome::Error, reason).into(),
         };
         self.close(scope, step, path, begun, end)
+    }
+
+    /// Why a step is not executed although its turn has come: it needs what is not known, or it is
+    /// a change behind a step that was left out.
+    pub(super) fn hindered(&self, scope: &Scope, step: &Step, path: &str) -> Option<Blank> {
+        let expected = step.expect.iter().flat_map(Expectation::references);
+        // a step that does not exist in `until` is for the condition to judge, a name is not
+        let until = step.poll.iter().filter_map(|poll| poll.until.as_ref());
+        let names = until.flat_map(Jq::references).filter(|reference| reference.root != "steps");
+        let references = step.body.references().into_iter().chain(expected).chain(names);
+        scope.blank(references).or_else(|| {
+            let reason = self.unguarded(step, path)?;
+            Some((Outcome::Unknown, reason))
+        })
     }
 
     async fn body(self: &Arc<Self>, scope: &Scope, step: &Step, path: &str) -> Result<End, Stuck> {

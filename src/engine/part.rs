@@ -141,6 +141,10 @@ impl Run {
         if !asks || self.selection.asked_enough.load(Ordering::Relaxed) {
             return Ok(None);
         }
+        // nor does what is not executed whatever the answer is
+        if self.hindered(scope, step, path).is_some() {
+            return Ok(None);
+        }
         let upcoming = Upcoming {
             path: path.to_owned(),
             title: self.title_of(scope, step),
