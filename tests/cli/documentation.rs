@@ -65,7 +65,7 @@ fn the_cases_in_the_documentation_hold() {
     let (place, text) = (Place::new(), page("docs/testing.md"));
     let written = files(&place, &text);
     assert_eq!(written.len(), blocks(&text, "yaml").len(), "every block names its file");
-    let said = place.run(&["test", "shop", "--coverage", "--mutate"]);
+    let said = place.run(&["test", "store", "--coverage", "--mutate"]);
     assert_eq!(said.code, 0, "{}", said.all());
     for part in ["6 cases passed", "100 % covered", "10 of 10 mutants noticed"] {
         assert!(said.stdout.contains(part), "{part}: {}", said.all());
