@@ -16,8 +16,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 #[derive(Debug, Args)]
 pub(super) struct TestArguments {
-    /// Runbooks to test, or the beginnings of their names; defaults to all that have a rehearsal
-    /// file
+    /// Runbooks to test, or the beginnings of their names; defaults to all of yours that have a
+    /// rehearsal file. Built-in ones must be named
     names: Vec<String>,
     /// Play only cases whose names contain this text
     #[arg(long, value_name = "TEXT")]
@@ -217,8 +217,12 @@ fn suites(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Suite>, Command
         }
     }
     for listed in catalogue.list() {
-        let chosen =
-            names.is_empty() || names.iter().any(|name| listed.name.starts_with(name.as_str()));
+        let chosen = if names.is_empty() {
+            // the built-in ones are tested with the program, and need files of its repository
+            !listed.is_built_in()
+        } else {
+            names.iter().any(|name| listed.name.starts_with(name.as_str()))
+        };
         if chosen && let Some(suite) = catalogue.suite(&listed.name) {
             let suite = suite?;
             let runbook = catalogue.load(&listed.name)?;
@@ -227,7 +231,8 @@ fn suites(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Suite>, Command
         }
     }
     if suites.is_empty() {
-        let what = names.first().map_or("any runbook".to_owned(), |name| format!("`{name}`"));
+        let what =
+            names.first().map_or("any runbook of yours".to_owned(), |name| format!("`{name}`"));
         return Err(CommandError::Usage(format!(
             "there is no rehearsal file for {what}: write NAME.test.yaml beside the runbook"
         )));

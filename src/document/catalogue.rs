@@ -60,6 +60,11 @@ pub struct CatalogueEntry {
 }
 
 impl CatalogueEntry {
+    /// Whether it is in no file, but a part of the program.
+    pub fn is_built_in(&self) -> bool {
+        self.path.is_none()
+    }
+
     fn text(&self) -> Result<String, CatalogueError> {
         match &self.path {
             Some(path) => read_file(path),

@@ -262,6 +262,11 @@ fn faults_of_a_rehearsal_file_are_shown_where_they_are() {
         let checked = place.run(&["check", "runbooks"]);
         assert!(checked.code == 2 && checked.stderr.contains(message), "{}", checked.all());
     }
+    place.write("runbooks/shop/grow.test.yaml", SUITE);
+    let (tested, _) = place.json(&["test", "--case", "it grows"]);
+    let cases = tested["cases"].as_array().unwrap();
+    let is_own = |case: &Value| case["runbook"] == "shop/grow";
+    assert!(!cases.is_empty() && cases.iter().all(is_own), "only its own: {tested:#}");
     let said = place.run(&["test", "shop/grwo"]);
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("did you mean `shop/grow`?"), "{}", said.all());
