@@ -5,8 +5,8 @@ use super::output;
 use super::text::{duration, file, one_line, value, wrap};
 use super::theme::{BAD, DIM, GOOD, Line, Look, OutcomeMark, STRONG, WARN};
 use crate::event::{
-    Event, Judgement, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary,
-    Truth,
+    Effect, Event, Judgement, Record, Severity, StepFinished, StepRetried, StepSummary, Summary,
+    Truth, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -35,7 +35,7 @@ impl Show<'_> {
         let recorded = Recorded::new(records);
         for step in &summary.steps {
             show.lines.push(Line::empty());
-            show.step(step, summary.mode, &recorded)?;
+            show.step(step, summary, &recorded)?;
         }
         show.not_begun(summary, records);
         show.findings(summary);
@@ -59,7 +59,7 @@ impl Show<'_> {
             if index > 0 {
                 show.lines.push(Line::empty());
             }
-            show.step(step, summary.mode, &recorded)?;
+            show.step(step, summary, &recorded)?;
         }
         Ok(())
     }
@@ -139,13 +139,18 @@ impl Show<'_> {
         }
     }
 
-    fn step(&mut self, step: &StepSummary, mode: Mode, recorded: &Recorded) -> io::Result<()> {
+    fn step(
+        &mut self,
+        step: &StepSummary,
+        summary: &Summary,
+        recorded: &Recorded,
+    ) -> io::Result<()> {
         let finished = recorded.finished.get(step.path.as_str()).copied();
         let (mark, outcome) = match (finished, step.outcome) {
             (Some(finished), Some(outcome)) => {
-                (OutcomeMark::of_step(finished, mode), outcome.as_str())
+                (OutcomeMark::of_step(finished, summary.mode), outcome.as_str())
             }
-            _ => (OutcomeMark::Attention, "started, no outcome recorded"),
+            _ => (OutcomeMark::Attention, begun(step, summary)),
         };
         let line = Line::empty().push(mark.style(), mark.symbol(self.look.charset)).text(" ");
         self.lines.push(
@@ -330,6 +335,18 @@ impl Write for Indented<'_> {
     }
 }
 
+/// What is said of a step that has begun and has no outcome.
+fn begun(step: &StepSummary, summary: &Summary) -> &'static str {
+    let paused = summary.verdict == Some(Verdict::Paused);
+    match step.effect {
+        _ if paused && summary.due.contains_key(&step.path) => "waits for a time",
+        _ if paused && step.action.is_group() => "a step in it waits",
+        Effect::Operator if paused => "waits for an answer",
+        Effect::Write | Effect::Opaque if paused => "waits for approval",
+        _ => "started, no outcome recorded",
+    }
+}
+
 /// What happened to the run as a whole.
 fn history(record: &Record) -> Option<String> {
     let text = match &record.event {
@@ -348,6 +365,7 @@ fn history(record: &Record) -> Option<String> {
             list(&resumed.changed)
         ),
         Event::RunInterrupted(interrupted) => format!("asked to stop by {}", interrupted.signal),
+        Event::RunFinished(finished) if finished.verdict == Verdict::Paused => "paused".to_owned(),
         Event::RunFinished(finished) => format!("ended: {}", word(&finished.verdict)),
         Event::ProgramStarted(started) => format!(
             "{} started {} (process group {}) on {}",
