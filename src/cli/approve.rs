@@ -52,7 +52,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
         let why = match prompt.ask(&Question { text, ..Question::default() }) {
             Some(true) => None,
             Some(false) => Some("not approved"),
-            None => Some("no terminal, or no answer: confirm with --yes"),
+            None => Some("no valid answer, or no terminal; to approve without a prompt: --yes"),
         };
         if let Some(why) = why {
             return Err(CommandError::Usage(why.to_owned()));

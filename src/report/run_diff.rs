@@ -130,7 +130,7 @@ impl DiffText<'_> {
                 format!("{}: {} both times", step.path, end(after))
             }
             (before, after) => {
-                let word = |side: &Option<StepEnd>| side.as_ref().map_or("not begun", end);
+                let word = |side: &Option<StepEnd>| side.as_ref().map_or("not started", end);
                 format!("{}: {} {} {}", step.path, word(before), self.arrow(), word(after))
             }
         };
@@ -196,7 +196,7 @@ impl DiffText<'_> {
 }
 
 fn end(end: &StepEnd) -> &'static str {
-    end.outcome.map_or("not ended", Outcome::as_str)
+    end.outcome.map_or("no outcome", Outcome::as_str)
 }
 
 fn seen(seen: &SeenValue) -> String {

@@ -250,7 +250,7 @@ fn approve_asks_at_the_terminal_as_whom_the_cluster_sees() {
     let stage = stage();
     assert_eq!(stage.run(&["run", "ask.yaml"]).code, 4);
     for (answer, code, says) in
-        [("n\n", 2, "not approved"), ("\u{4}", 2, "no answer"), ("y\n", 0, "approved by bob until")]
+        [("n\n", 2, "not approved"), ("\u{4}", 2, "no valid"), ("y\n", 0, "approved by bob until")]
     {
         let mut terminal =
             Terminal::run(&stage, &["approve", RUN, "--step", "sure", "--as", "bob"], "y\n");
