@@ -62,14 +62,14 @@ fn a_scenario_is_found_by_name_world_and_folder() {
             &alone,
             "tabot-noleader",
             None,
-            "error: there is no sandbox scenario `tabot-noleader`, did you mean \
-                `tabot-no-leader`?; see `runbook sandbox list`",
+            "error: there is no sandbox scenario `tabot-noleader`; did you mean \
+                `tabot-no-leader`? See `runbook sandbox list`",
         ),
         (
             &worlds,
             "shop/dwn",
             None,
-            "error: there is no sandbox scenario `shop/dwn`, did you mean `down`?; see \
+            "error: there is no sandbox scenario `shop/dwn`; did you mean `down`? See \
                 `runbook sandbox list`",
         ),
         (&alone, "", None, "healthy"),

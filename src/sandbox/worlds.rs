@@ -55,12 +55,17 @@ pub struct Chosen {
     pub label: String,
 }
 
+/// The nearest scenario, and where all are listed.
+fn where_listed(near: Option<&str>) -> String {
+    let list = "`runbook sandbox list`";
+    near.map_or_else(|| format!("see {list}"), |near| format!("did you mean `{near}`? See {list}"))
+}
+
 /// Why there is no simulated cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
     /// No world has a scenario of this name.
-    #[error("there is no sandbox scenario `{name}`{}; see `runbook sandbox list`",
-        near.as_ref().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default())]
+    #[error("there is no sandbox scenario `{name}`; {}", where_listed(near.as_deref()))]
     Unknown {
         /// The name asked for.
         name: String,

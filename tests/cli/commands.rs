@@ -41,7 +41,7 @@ fn short_texts() {
     ");
     insta::assert_snapshot!(said(&["run", "ta-bot/no-signals", "--sandbox=tabot-noleader"]), @r"
     --- stderr
-    error: there is no sandbox scenario `tabot-noleader`, did you mean `tabot-no-leader`?; see `runbook sandbox list`
+    error: there is no sandbox scenario `tabot-noleader`; did you mean `tabot-no-leader`? See `runbook sandbox list`
     --- exit 2
     ");
     insta::assert_snapshot!(said(&["run", "ta-bot/no-signals"]), @r"

@@ -53,7 +53,7 @@ fn a_scenario_that_no_world_has_is_found_by_check() {
     let said = place.run(&["check"]);
     assert_eq!(said.code, 2);
     for part in [
-        "error[RB0602]: there is no sandbox scenario `shop/bar`, did you mean `bare`?",
+        "error[RB0602]: there is no sandbox scenario `shop/bar`; did you mean `bare`?",
         "runbooks/namespaces.yaml:3:10",
     ] {
         assert!(said.stderr.contains(part), "{}", said.all());
