@@ -24,7 +24,7 @@ pub(super) struct AfterArguments {
         value_delimiter = ' '
     )]
     notify: Vec<Channel>,
-    /// Send no message, whatever the environment and the settings say
+    /// Send no message, even if the environment or the settings name a channel
     #[arg(long)]
     no_notify: bool,
     /// When to send it; default: always

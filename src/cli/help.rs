@@ -11,7 +11,7 @@ use std::path::Path;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run", &["run", "plan", "alert", "alerts"]),
     ("Continue and undo", &["status", "resume", "approve", "undo"]),
-    ("Look back", &["history", "show", "log", "diff", "report", "prune"]),
+    ("Earlier runs", &["history", "show", "log", "diff", "report", "prune"]),
     ("Find and read", &["list", "describe", "docs", "explain", "coverage"]),
     ("Write and test", &["new", "check", "fmt", "test", "record", "sandbox", "schema"]),
     ("Look at a cluster", &["network"]),
@@ -58,7 +58,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
         ],
     ),
-    ("undo", &[("runbook undo LEADER42 --dry-run", "what would be taken back")]),
+    ("undo", &[("runbook undo LEADER42 --dry-run", "what would be reverted")]),
     (
         "docs",
         &[
@@ -69,7 +69,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "test",
         &[
-            ("runbook test", "all cases"),
+            ("runbook test", "all cases of your runbooks"),
             ("runbook test shop/web -v --coverage", "of one runbook, with what no case reaches"),
         ],
     ),

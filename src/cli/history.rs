@@ -22,13 +22,13 @@ const SECONDS: usize = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
-    /// Show only runs of this runbook, or of all below a folder: ta-bot/
+    /// Show only runs of this runbook, or of all runbooks in a folder: ta-bot/
     #[arg(value_name = "RUNBOOK")]
     name: Option<String>,
-    /// The same as RUNBOOK
+    /// Same as RUNBOOK
     #[arg(long, value_name = "RUNBOOK", conflicts_with = "name")]
     runbook: Option<String>,
-    /// Show only runs that stand like this; several are separated by commas
+    /// Show only runs with this verdict or state; separate several with commas
     #[arg(long, value_enum, value_name = "VERDICT", value_delimiter = ',')]
     verdict: Vec<Wanted>,
     /// Show only runs that began in this period, such as 2h or 7d, or at this time or later, such
@@ -69,7 +69,7 @@ enum Wanted {
     Failed,
     /// Could not be determined
     Error,
-    /// A required result stayed unknown
+    /// A required result is unknown
     Unknown,
     /// Waits for a person or a time
     Paused,
@@ -81,9 +81,9 @@ enum Wanted {
     /// Stopped by the time limit of the run
     #[value(alias = "timed_out")]
     TimedOut,
-    /// A dry run in which nothing is false
+    /// A dry run in which nothing failed
     Previewed,
-    /// A part of its runbook that passed
+    /// A part of the runbook was run, and it passed
     Partial,
     /// In progress
     Running,

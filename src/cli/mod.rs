@@ -147,7 +147,7 @@ enum Command {
     New(new::NewArguments),
     /// Check runbooks without running them
     Check(check::CheckArguments),
-    /// Tidy the text of runbooks, and replace long forms with short ones
+    /// Format runbooks, and replace long forms with short ones
     Fmt(fmt::FmtArguments),
     /// Show what a run would do, without a cluster
     Plan(plan::PlanArguments),
@@ -167,9 +167,9 @@ enum Command {
     History(history::HistoryArguments),
     /// Show the full record of an earlier run
     Show(show::ShowArguments),
-    /// Show the steps of a run, also while it goes on in another terminal
+    /// Show the steps of a run, or follow one that is in progress
     Log(log::LogArguments),
-    /// Show what was different from one run to another
+    /// Compare two runs
     Diff(diff::DiffArguments),
     /// Remove the records of old runs, except those that are still needed
     Prune(prune::PruneArguments),

@@ -14,8 +14,8 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// Name of the runbook, such as ta-bot/no-signals, or path of its file; without one, a
-    /// terminal shows all to pick from
+    /// Name of the runbook, such as ta-bot/no-signals, or path of its file; on a terminal,
+    /// omit it to pick one from a list
     name: Option<String>,
     /// Read the cluster and preview the changes, but change nothing
     #[arg(long)]

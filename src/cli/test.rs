@@ -28,7 +28,7 @@ pub(super) struct TestArguments {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: TestFormat,
-    /// Write what came out into the rehearsal files as what is expected
+    /// Write the results into the rehearsal files as expectations
     #[arg(long, conflicts_with_all = ["mutate", "matrix", "vary"])]
     update: bool,
     /// Test again whenever a file of a runbook or a world changes
