@@ -4,7 +4,7 @@ use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::{effect, shown};
 use super::{Global, ResultFormat, output};
-use crate::document::{Param, Runbook};
+use crate::document::{Deferred, Param, Runbook};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -68,21 +68,35 @@ fn text(runbook: &Runbook) -> String {
         runbook.params.iter().for_each(|(name, param)| line(parameter(name, param)));
     }
     line("\nSteps".to_owned());
-    for step in runbook.all_steps() {
-        let title = step.title.render_text(&Value::Null).unwrap_or_default();
-        line(format!("  {:<18} {:<8} {:<8} {title}", step.id, step.verb(), effect(step.effect())));
+    let steps = runbook.all_steps();
+    let width = steps.iter().map(|step| step.verb().len()).max().unwrap_or_default().max(8);
+    for step in steps {
+        let (verb, effect, title) = (step.verb(), effect(step.effect()), written(&step.title));
+        line(format!("  {:<18} {verb:<width$} {effect:<8} {title}", step.id));
     }
     if !runbook.findings.is_empty() {
         line("\nPossible findings".to_owned());
+        let ids = runbook.findings.iter().map(|finding| finding.id.len());
+        let width = ids.max().unwrap_or_default().max(22);
         for finding in &runbook.findings {
-            let cause = finding.cause.render_text(&Value::Null).unwrap_or_default();
-            line(format!("  {:<22} {cause}", finding.id));
+            line(format!("  {:<width$} {}", finding.id, written(&finding.cause)));
         }
     }
     if !runbook.covers.is_empty() {
         line(format!("\nCovers\n  {}", runbook.covers.join(" ")));
     }
     text
+}
+
+/// A text as it is written, as far as it is no program: what it yields is known to a run only.
+fn written(text: &Deferred) -> String {
+    match text {
+        Deferred::Template(template) => match template.source().split_once("{%") {
+            Some((before, _)) => format!("{before}..."),
+            None => template.source().to_owned(),
+        },
+        known => known.render_text(&Value::Null).unwrap_or_default(),
+    }
 }
 
 fn parameter(name: &str, param: &Param) -> String {
