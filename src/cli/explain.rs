@@ -93,5 +93,5 @@ fn unknown(word: &str) -> CommandError {
         || "; use a verb, a field, or a code such as RB0104".to_owned(),
         |near| format!("; did you mean `{near}`?"),
     );
-    CommandError::Usage(format!("there is nothing to explain of `{word}`{near}"))
+    CommandError::Usage(format!("unknown word `{word}`{near}"))
 }

@@ -69,8 +69,8 @@ impl Page<'_> {
 
     fn steps(&mut self) -> Result {
         let after = match self.sheet.on_failure {
-            "stop" => "The first step that does not pass ends the procedure.",
-            _ => "A step that does not pass does not end the procedure: the next one follows.",
+            "stop" => "The first step that does not pass ends the run.",
+            _ => "A step that does not pass does not end the run: the next one follows.",
         };
         let chart = fenced("mermaid", &chart(self.sheet));
         writeln!(self.text, "\n## Flow\n\n{after}\n\n{chart}\n\n## Steps\n")?;
