@@ -204,7 +204,7 @@ impl Talk<'_> {
         }
         match diff.len().checked_sub(lines) {
             Some(more) if more > 0 => {
-                self.line(&format!("      and {more} more lines: answer details"))
+                self.line(&format!("      and {more} more lines: type details"))
             }
             _ => Some(()),
         }
@@ -385,7 +385,7 @@ mod tests {
         );
         let (_, _, said) = talk(&[], 80, |talk| talk.change(&approval(), LINES));
         assert!(said.contains("line 11") && !said.contains("line 12"), "{said}");
-        assert!(said.ends_with("      and 2 more lines: answer details\n"), "{said}");
+        assert!(said.ends_with("      and 2 more lines: type details\n"), "{said}");
         let (_, _, said) = talk(&[], 80, |talk| talk.details(&approval()));
         assert!(said.contains("line 13") && said.contains("    because $params"), "{said}");
     }

@@ -196,6 +196,8 @@ fn promise_16_an_approval_records_who_when_and_what() {
     assert!(said.stdout.contains("runbook approve 00000001 --step scale"), "{}", said.all());
     assert_eq!(stage.writes(), Vec::<Value>::new());
     insta::assert_snapshot!("status_paused", stable(&stage.run(&["status", RUN]).all()));
+    let shown = stage.run(&["show", RUN]).stdout;
+    assert!(shown.contains("waits for approval"), "{shown}");
     // no terminal, no --yes: not approved by accident
     assert_eq!(stage.run(&["approve", RUN, "--step", "scale"]).code, 2);
     assert_eq!(stage.run(&["approve", RUN, "--step", "nothing", "--yes"]).code, 2);
