@@ -26,29 +26,37 @@ pub(super) fn begin(
     };
     let only_missing = errors.iter().all(|error| error.missing.is_some());
     if !may_ask || !only_missing || !keyboard::is_attended() {
-        return Err(incomplete(workspace, &options.runbook, errors));
+        return Err(incomplete(workspace, &options.runbook, errors, &[]));
     }
     let given = given(workspace, &options.runbook);
-    let Some(answers) = ask(&options.runbook, &errors, &given) else {
-        return Err(incomplete(workspace, &options.runbook, errors));
-    };
+    let mut answers = Vec::new();
+    if ask(&options.runbook, &errors, &given, &mut answers).is_none() {
+        return Err(incomplete(workspace, &options.runbook, errors, &answers));
+    }
     options.params.texts.extend(answers);
     Ok(start(workspace, options)?)
 }
 
-/// The error that names everything that is wrong, and the command that lacks only values.
+/// The error that names everything that is wrong and was not answered, and the command that lacks
+/// only values.
 pub(super) fn incomplete(
     workspace: &Workspace,
     runbook: &str,
-    errors: Vec<ParamError>,
+    mut errors: Vec<ParamError>,
+    answers: &[(String, String)],
 ) -> CommandError {
     let given = given(workspace, runbook);
+    let answer = |name: &str| answers.iter().find(|(known, _)| known == name);
+    let value = |name: &str| {
+        answer(name).map_or_else(|| name.to_uppercase(), |(_, value)| value.clone())
+    };
     let missing: Vec<_> = errors
         .iter()
         .filter_map(|error| Some((error.name.as_str(), error.missing.as_deref()?)))
-        .map(|(name, param)| (name, param, name.to_uppercase()))
+        .map(|(name, param)| (name, param, value(name)))
         .collect();
     let command = (!missing.is_empty()).then(|| command(&given, &missing));
+    errors.retain(|error| answer(&error.name).is_none());
     CommandError::Params { errors, command }
 }
 
@@ -119,8 +127,13 @@ fn command(given: &[String], values: &[(&str, &Param, String)]) -> String {
         .join(" ")
 }
 
-/// Asks for everything that is missing. None: there was no answer.
-fn ask(runbook: &str, errors: &[ParamError], given: &[String]) -> Option<Vec<(String, String)>> {
+/// Asks for everything that is missing. None: something was not answered.
+fn ask(
+    runbook: &str,
+    errors: &[ParamError],
+    given: &[String],
+    answers: &mut Vec<(String, String)>,
+) -> Option<()> {
     let _tidily = keyboard::LeavesTidily::new();
     let mut terminal = Terminal::new();
     let count = match errors.len() {
@@ -128,14 +141,15 @@ fn ask(runbook: &str, errors: &[ParamError], given: &[String]) -> Option<Vec<(St
         count => format!("{count} parameters that have no default"),
     };
     terminal.say(&format!("  {runbook} needs {count}.\n"))?;
-    let mut answers = Vec::new();
+    let mut values = Vec::new();
     for error in errors {
         let param = error.missing.as_deref()?;
-        answers.push((error.name.as_str(), param, asked(&mut terminal, &error.name, param)?));
+        let value = asked(&mut terminal, &error.name, param)?;
+        answers.push((error.name.clone(), value.clone()));
+        values.push((error.name.as_str(), param, value));
     }
-    let again = command(given, &answers);
-    terminal.say(&format!("\n  To run it without questions: {again}\n\n"))?;
-    Some(answers.into_iter().map(|(name, _, value)| (name.to_owned(), value)).collect())
+    let again = command(given, &values);
+    terminal.say(&format!("\n  To run it without questions: {again}\n\n"))
 }
 
 /// Who is asked, and how wide it may be.

@@ -42,7 +42,7 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     options.conduct.cluster.namespace = arguments.namespace;
     options.conduct.cluster.sandbox = arguments.sandbox;
     let plan = session::plan(&workspace, &options).map_err(|error| match error {
-        SessionError::Params(errors) => incomplete(&workspace, &options.runbook, errors),
+        SessionError::Params(errors) => incomplete(&workspace, &options.runbook, errors, &[]),
         other => other.into(),
     })?;
     // that there is such a scenario is said here, too

@@ -364,6 +364,23 @@ fn what_is_missing_is_asked_for_and_a_secret_is_not_shown() {
 }
 
 #[test]
+fn what_was_answered_is_not_missing_where_a_later_answer_is() {
+    let stage = Stage::new("healthy", false);
+    stage.place.write("scale.yaml", SCALE);
+    let mut terminal = Terminal::run(&stage, &["run", "scale.yaml"], "");
+    terminal.shows("replicas: ", 1);
+    terminal.types("2\n");
+    terminal.shows("token: ", 1);
+    std::thread::sleep(Duration::from_millis(300));
+    terminal.types("\u{4}");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(2), "{screen}");
+    let again = "RUNBOOK_PARAM_TOKEN=TOKEN runbook run scale.yaml --set replicas=2";
+    assert!(screen.contains(again), "{screen}");
+    assert!(!screen.contains("parameter `replicas` is missing"), "{screen}");
+}
+
+#[test]
 fn where_nobody_is_asked_the_command_lacks_only_values() {
     let stage = Stage::new("healthy", false);
     stage.place.write("scale.yaml", SCALE);
