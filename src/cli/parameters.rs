@@ -47,9 +47,8 @@ pub(super) fn incomplete(
 ) -> CommandError {
     let given = given(workspace, runbook);
     let answer = |name: &str| answers.iter().find(|(known, _)| known == name);
-    let value = |name: &str| {
-        answer(name).map_or_else(|| name.to_uppercase(), |(_, value)| value.clone())
-    };
+    let value =
+        |name: &str| answer(name).map_or_else(|| name.to_uppercase(), |(_, value)| value.clone());
     let missing: Vec<_> = errors
         .iter()
         .filter_map(|error| Some((error.name.as_str(), error.missing.as_deref()?)))
