@@ -2,7 +2,7 @@
 
 use super::support::fan_out::{quote, reading};
 use super::support::snapshot;
-use super::{Access, Context, Failure, Output, Reach, Target, Verb, Which};
+use super::{Access, Context, Failure, Output, Reach, Target, Unseen, Verb, Which};
 use crate::cluster::builtin;
 use crate::diagnosis::{Cause, Diagnosis, Object, Snapshot, diagnose, ids};
 use crate::event::Effect;
@@ -93,13 +93,28 @@ impl Verb for Diagnose {
         let mut listed = roots_first(&found, &snapshot, target.as_ref());
         listed.retain(|cause| self.consequences || cause.follows_from.is_none());
         let summary = summary(&listed);
+        let unseen = unseen(&snapshot);
         let output = json!({
             "namespace": namespace, "target": target.as_ref().map(Object::to_string),
             "causes": by_id(&listed, &found),
             "looked_at": looked_at(&snapshot),
         });
-        Ok(Output::new(output, summary))
+        Ok(Output { unseen, ..Output::new(output, summary) })
     }
+}
+
+/// Kinds without which nothing good can be said of a namespace: what runs in it, and what is said of
+/// it. Whoever may view it may list them.
+const ESSENTIAL: [&str; 6] =
+    ["Event", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"];
+
+/// The essential kinds that could not be read.
+fn unseen(snapshot: &Snapshot) -> Option<Unseen> {
+    let unread: Vec<&str> =
+        ESSENTIAL.into_iter().filter(|kind| snapshot.why_unread(kind).is_some()).collect();
+    let first = snapshot.why_unread(unread.first()?)?;
+    let reason = format!("{} objects could not be read: {first}", unread.join(", "));
+    Some(Unseen { that: format!("{} objects can be read", ESSENTIAL.join(", ")), reason })
 }
 
 impl Diagnose {

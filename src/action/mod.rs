@@ -64,7 +64,7 @@ pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
 pub use support::context::{
     Approval, Consented, Context, EarlierChange, EarlierRun, Failure, FailureKind, Go, Output,
-    Prompt, Question, Records, Settled, Shelf, Upcoming, WhichRun,
+    Prompt, Question, Records, Settled, Shelf, Unseen, Upcoming, WhichRun,
 };
 pub use support::fan_out::quote as shell_word;
 pub use support::http_answer::is_declared;

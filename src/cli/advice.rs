@@ -1,7 +1,7 @@
 //! What to type when a command was refused.
 
 use crate::action::shell_word;
-use crate::event::{assignment, short_id};
+use crate::event::{Verdict, assignment, short_id};
 use crate::session::{NotApproved, Refusal};
 
 /// A refusal in words, with what to type next.
@@ -33,6 +33,9 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
         ),
         Refusal::Withheld { param, .. } => {
             format!(": pass it again in the environment, as {}", assignment(param))
+        }
+        Refusal::Ended { verdict: Verdict::Cancelled, .. } => {
+            ": its `always` steps have cleaned up; run the runbook again".to_owned()
         }
         Refusal::Ended { run, .. } => format!("; to see it: runbook show {}", short_id(run)),
         Refusal::Undone { runbook, .. } => {

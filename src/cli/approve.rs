@@ -51,7 +51,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
         let text = format!("Approve step {path} of {runbook} as {by}?");
         let why = match prompt.ask(&Question { text, ..Question::default() }) {
             Some(true) => None,
-            Some(false) => Some("not approved"),
+            Some(false) => Some("not approved; the run stays paused"),
             None => Some("no valid answer, or no terminal; to approve without a prompt: --yes"),
         };
         if let Some(why) = why {

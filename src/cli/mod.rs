@@ -68,7 +68,7 @@ struct Cli {
 pub(crate) struct Global {
     /// Directory with runbooks, searched before ./runbooks and the built-in catalogue; can be
     /// repeated
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, alias = "catalog", global = true, value_name = "DIR")]
     pub(crate) catalogue: Vec<PathBuf>,
     /// When to use color
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]

@@ -212,7 +212,7 @@ fn asked(terminal: &mut impl Asked, name: &str, param: &Param) -> Option<String>
         terminal.say(&format!("  {name}: "))?;
         let text = terminal.answer(param.secret)?;
         let wrong = match param.parse(&text) {
-            _ if text.is_empty() => "It needs a value.".to_owned(),
+            _ if text.is_empty() => "A value is required.".to_owned(),
             Ok(_) => return Some(text),
             Err(_) if param.secret => "That is not a valid value.".to_owned(),
             Err(message) => format!("{}.", crate::secret::sanitize(&message)),
@@ -275,7 +275,7 @@ mod tests {
   replicas: 9
   9 exceeds the maximum of 5.
   replicas: 
-  It needs a value.
+  A value is required.
   replicas: 3\n"
         );
         let (answer, said) = conversation(&replicas, &["9", "9", "9", "3"]);

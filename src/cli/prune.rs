@@ -102,7 +102,7 @@ fn retention(
         [keep.as_ref().map(|one| &one.source), older_than.as_ref().map(|one| &one.source)];
     let Some(source) = sources.into_iter().flatten().next() else {
         return Err(CommandError::Usage(
-            "nothing says what is kept: use --keep N or --older-than DURATION, or [retention] in \
+            "no retention is set: use --keep N or --older-than DURATION, or [retention] in \
                 runbook.toml"
                 .to_owned(),
         ));

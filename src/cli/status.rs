@@ -3,7 +3,7 @@
 use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
 use super::{Global, ResultFormat, output};
-use crate::event::{self, Mark, Next, StepMark};
+use crate::event::{self, Mark, Next, StepMark, Verdict};
 use crate::session::{self, Status};
 use clap::Args;
 use serde_json::{Value, json};
@@ -48,6 +48,13 @@ fn next_commands(status: &Status) -> Vec<String> {
         next.extend(lines.cloned().chain(approvals.map(Next::to_string)));
         next.push(resume(status, None));
     }
+    // what it named in the place of a resume: it has cleaned up
+    let again = status
+        .state
+        .end_of_run()
+        .filter(|end| !status.resumable && end.verdict == Verdict::Cancelled);
+    let again = again.into_iter().flat_map(|end| &end.commands);
+    next.extend(again.filter(|next| matches!(next, Next::Run { .. })).map(Next::to_string));
     if status.undoable {
         let options = status.state.place_options();
         next.push(Next::Undo { run: id.to_owned(), options }.to_string());

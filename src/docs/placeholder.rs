@@ -35,7 +35,7 @@ mod tests {
             ("get pod {{ params.pod }} -n x", "get pod <pod> -n x"),
             ("app={{ params.app }},n={{params.n}}", "app=web,n=3"),
             ("'{{ params.why }}'", "'<why>'"),
-            ("{{ item.name }} {{- run.id -}}", "<item.name> <run.id>"),
+            ("{{ item.name }} {{- run.id -}}", "<item.name><run.id>"),
             ("{{ steps.a.output | length }}", "<number of steps.a.output>"),
             ("{{ params.app | split('.') }}", "{{ params.app | split('.') }}"),
             ("{{ open", "{{ open"),

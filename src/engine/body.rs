@@ -112,7 +112,7 @@ impl Run {
     async fn paused_for(&self, scope: &Scope, step: &Step, path: &str, pause: Pause) -> Ended {
         let deadline = self.deadline(scope, step, Some(pause.0.0));
         let context = self.context(scope, path, deadline);
-        (context.progress)(&format!("{} to wait", pause.0));
+        (context.progress)("waiting");
         let ended =
             |outcome, reason: &str| Ended { attempts: 1, ..Ended::without_output(outcome, reason) };
         tokio::select! {

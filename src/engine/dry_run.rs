@@ -55,10 +55,9 @@ impl Run {
     /// calculates, or calls what is asked itself, knows as much as what it is made from.
     pub(super) fn dry_construct(&self, step: &Step) -> Option<Ended> {
         match &step.body {
-            Body::Confirm(_) | Body::Approve(_) => Some(Ended::without_output(
-                Outcome::Skipped,
-                "waits for a person, but not in a dry run",
-            )),
+            Body::Confirm(_) | Body::Approve(_) => {
+                Some(Ended::without_output(Outcome::Skipped, "a dry run asks nobody"))
+            }
             Body::Pause(_) => self.behind(),
             // of a runbook that only looks one line says as much as all of its steps would
             Body::Run(_) if !self.changes_something(step) => self.behind(),

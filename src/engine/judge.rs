@@ -3,7 +3,7 @@
 use super::Run;
 use super::ended::Ended;
 use super::scope::Scope;
-use crate::action::{Output, Wrong};
+use crate::action::{Output, Unseen, Wrong};
 use crate::diagnosis::symptom;
 use crate::document::Step;
 use crate::event::{Judgement, Outcome, Truth};
@@ -40,6 +40,17 @@ impl Run {
                 Judgement { message: message(scope, expectation), ..judged }
             })
             .collect();
+        expectations.extend(output.unseen.map(|Unseen { that, reason }| Judgement {
+            that,
+            outcome: Truth::Error,
+            expected: Value::Null,
+            actual: Value::Null,
+            items: Vec::new(),
+            reason,
+            brief: None,
+            message: None,
+            at: None,
+        }));
         let unread = data.unread();
         if let Some(reason) = unread.as_deref().filter(|_| !expectations.is_empty()) {
             let whole = data.to_value();

@@ -223,7 +223,7 @@ pub(super) fn object(object: &Value) -> String {
 
 /// What is to be said of a cause that does not make the verdict.
 pub(super) fn weight(finding: &FindingConcluded) -> &'static str {
-    if finding.fixed || finding.severity == Severity::Critical { "" } else { " (does not count)" }
+    if finding.fixed || finding.severity == Severity::Critical { "" } else { " (warning)" }
 }
 
 /// Commands are never wrapped: they are there to be copied.
@@ -290,12 +290,23 @@ fn next(state: &RunState) -> Vec<(Option<Next>, String)> {
         .collect()
 }
 
+/// How many reasons are said why causes are not ruled out; the record has all.
+const REASONS: usize = 3;
+
 fn rest(state: &RunState, has_more: bool, look: &Look) -> Vec<Line> {
     let mut lines = Vec::new();
-    for (because, ids) in by_reason(state.not_ruled_out()) {
+    let mut open = by_reason(state.not_ruled_out()).into_iter();
+    for (because, ids) in open.by_ref().take(REASONS) {
         let text = format!("Not ruled out: {} ({})", some(ids.into_iter()), one_line(because));
         lines.extend(wrapped("", &text, look));
     }
+    let others: Vec<usize> = open.map(|(_, ids)| ids.len()).collect();
+    if !others.is_empty() {
+        let (causes, reasons) = (others.iter().sum::<usize>(), others.len());
+        let text = format!("Not ruled out: {causes} more, for {reasons} more reasons");
+        lines.extend(wrapped("", &text, look));
+    }
+    let has_more = has_more || !others.is_empty();
     let saved: Vec<&Saved> = state.ended().flat_map(|step| &step.saved).collect();
     if let Some(last) = saved.last() {
         let others = match saved.len() - 1 {

@@ -324,12 +324,27 @@ fn opened<'t>(text: &'t str, name: &Range<usize>) -> Option<Opened<'t>> {
     }
     let gap = after.len() - after.trim_start_matches([' ', '\t']).len();
     let mark = mark(&after[gap..]);
+    if before == Some('/') && mark.is_empty() && is_quoted_in_prose(text, name.start, close) {
+        return None;
+    }
     Some(Opened {
         value: at + spaces + length + gap + mark.len(),
         mark,
         equals,
         spaced: gap > 0 && mark.is_empty() && close.is_empty(),
     })
+}
+
+/// Whether a path that ends with a name is quoted in a sentence (`open "/etc/passwd": permission
+/// denied`), and not the key of a value.
+fn is_quoted_in_prose(text: &str, name: usize, close: &str) -> bool {
+    if close.is_empty() {
+        return false;
+    }
+    let Some(open) = text[..name].rfind(close) else { return false };
+    let line = text[..open].rfind(['\n', '\r']).map_or(0, |at| at + 1);
+    let before = text[line..open].trim_end();
+    !before.trim_start().is_empty() && !before.ends_with(['{', ',', '[', '-', '\\', '"'])
 }
 
 /// Where a value ends.

@@ -222,6 +222,9 @@ fn credentials_are_recognised_by_their_looks() {
     let basic = STANDARD.encode("petrosa:hunter2");
     // what stands there, what is secret of it
     let cases: Vec<(String, &str)> = [
+        // keys that are paths
+        ("{\"apps/db/password\": \"hunter2\"}", "hunter2"),
+        ("- \"apps/db/password\": hunter2", "hunter2"),
         // URLs
         ("cannot connect to mysql://petrosa:hunter2@mysql:3306/petrosa: refused", "hunter2"),
         ("mongodb+srv://petrosa:p%40ss@cluster.example/db?tls=true", "p%40ss"),
@@ -352,6 +355,10 @@ fn what_lost_its_name_to_a_cut_is_hidden() {
 #[test]
 fn ordinary_text_stays_as_it_is() {
     for text in [
+        "Get \"http://10.244.0.7:8080/passwd\": dial tcp 10.244.0.7:8080: connection refused",
+        "Get \"http://web/reset-password\": context deadline exceeded",
+        "exec: \"/etc/passwd\": permission denied",
+        "{\"error\": \"open \\\"/etc/passwd\\\": permission denied\"}",
         "password: required",
         "password is required",
         "token expired",

@@ -8,8 +8,8 @@ use super::{Conduct, Notice, Params, Refusal, Session, SessionError, Workspace};
 use crate::document::Runbook;
 use crate::engine::{EngineError, Kept, kept};
 use crate::event::{
-    Effect, Event, Mode, PlannedStep, Record, RunStarted, StepKind, StepMark, StepMarked, Verdict,
-    short_id, typed_value,
+    Effect, Event, Mode, PlannedStep, Record, RunStarted, StepKind, StepMark, StepMarked, short_id,
+    typed_value,
 };
 use crate::journal::{self, Journal, RunInfo};
 use crate::plan::{Given, Plan, check_namespace};
@@ -268,17 +268,9 @@ pub(super) fn same_namespace(
 
 /// Refuses a run that has ended and has nothing to go on with.
 pub(super) fn refuse_ended(run: &str, state: &RunState) -> Result<(), Refusal> {
-    let over = |verdict| {
-        !matches!(
-            verdict,
-            Verdict::Cancelled | Verdict::TimedOut | Verdict::Paused | Verdict::InDoubt
-        ) && !state.kept_from_its_first_step()
-    };
-    match state.end_of_run() {
-        Some(end) if over(end.verdict) => {
-            Err(Refusal::Ended { run: run.to_owned(), verdict: end.verdict })
-        }
-        _ => Ok(()),
+    match state.end_of_run().filter(|_| !state.is_resumable()) {
+        Some(end) => Err(Refusal::Ended { run: run.to_owned(), verdict: end.verdict }),
+        None => Ok(()),
     }
 }
 

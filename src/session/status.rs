@@ -68,19 +68,6 @@ pub fn status(workspace: &Workspace, run: &str) -> Result<Status, SessionError> 
     };
     let (done, not_passed) = (paths(&good), paths(&not_good));
     let waiting = paths(&|step| step.outcome().is_none());
-    let verdict = state.end_of_run().map(|end| end.verdict);
-    let resumable = state.kept_from_its_first_step()
-        || !verdict.is_some_and(|verdict| {
-            matches!(
-                verdict,
-                Verdict::Passed
-                    | Verdict::Failed
-                    | Verdict::Error
-                    | Verdict::Unknown
-                    | Verdict::Previewed
-                    | Verdict::Partial
-            )
-        });
     let may_run =
         |program: &&ProgramStarted| program.host != workspace.host || group_is_alive(program.group);
     Ok(Status {
@@ -90,7 +77,7 @@ pub fn status(workspace: &Workspace, run: &str) -> Result<Status, SessionError> 
         waiting,
         left: owned(state.not_begun()),
         programs: state.programs_without_end().filter(may_run).cloned().collect(),
-        resumable,
+        resumable: state.is_resumable(),
         undoable: state.has_lasting_changes() && in_doubt.is_empty(),
         in_doubt,
         notices: Notice::of_journal(&reading),

@@ -3,9 +3,9 @@
 use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
     ChangeDoubted, ChangeFinished, ChangeNoted, ChangeStarted, ChangesPlanned, Effect, Event,
-    FindingConcluded, LockEvent, NotRuledOut, Outcome, ProgramStarted, Record, RunFinished,
+    FindingConcluded, LockEvent, Next, NotRuledOut, Outcome, ProgramStarted, Record, RunFinished,
     RunInterrupted, RunResumed, RunStarted, StepApproved, StepAsked, StepDue, StepFinished,
-    StepMark, StepMarked, StepRetried, StepStarted, Target, is_within,
+    StepMark, StepMarked, StepRetried, StepStarted, Target, Verdict, is_within,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -418,6 +418,20 @@ impl RunState {
             };
             acts && (first..*last).contains(&reached.seq)
         })
+    }
+
+    /// Whether there is something to go on with: the run has not ended, was stopped or waits, and has
+    /// not cleaned up behind itself.
+    pub fn is_resumable(&self) -> bool {
+        let Some(end) = self.end_of_run() else { return true };
+        // records of earlier versions have only lines
+        let is_named = end.commands.is_empty()
+            || end.commands.iter().any(|next| matches!(next, Next::Resume { .. }));
+        let goes_on = matches!(
+            end.verdict,
+            Verdict::Cancelled | Verdict::TimedOut | Verdict::Paused | Verdict::InDoubt
+        );
+        (goes_on && is_named) || self.kept_from_its_first_step()
     }
 
     /// Whether the last part of the run was kept from its first step: by a cluster that did not

@@ -69,7 +69,7 @@ fn a_released_run_is_shown_as_it_was() {
     says(&place.run(&["show", FINISHED]), 0, &[chain, chained, "mark patch apps/v1 Deployment"]);
     says(&place.run(&["show", UNDO]), 0, &["undo/RE1EASED Undo the changes of run RE1EASED"]);
     says(&place.run(&["report", FINISHED]), 0, &["left-out", "only when $steps.mark.failed"]);
-    let waits = ["Waits scale", "runbook approve RE1EASEP --step scale", "Done look"];
+    let waits = ["Waiting for scale", "runbook approve RE1EASEP --step scale", "Done look"];
     says(&place.run(&["status", PAUSED]), 0, &waits);
 
     let (document, code) = place.json(&["show", FINISHED]);

@@ -270,17 +270,28 @@ pub struct Output {
     pub large: Option<Data>,
     /// The result in a few words, for the end of the step's line.
     pub summary: String,
+    /// What it could not look at, although its result is about that: nothing good is said then.
+    pub unseen: Option<Unseen>,
+}
+
+/// A part of the question of a verb that stays open.
+#[derive(Clone, Debug)]
+pub struct Unseen {
+    /// What was to be found out.
+    pub that: String,
+    /// Why it is not known.
+    pub reason: String,
 }
 
 impl Output {
     /// An output with its result in a few words.
     pub fn new(value: Value, summary: impl Into<String>) -> Self {
-        Self { value, large: None, summary: summary.into() }
+        Self { value, large: None, summary: summary.into(), unseen: None }
     }
 
     /// An output that may be large.
     pub fn large(data: Data, summary: impl Into<String>) -> Self {
-        Self { value: Value::Null, large: Some(data), summary: summary.into() }
+        Self { value: Value::Null, large: Some(data), summary: summary.into(), unseen: None }
     }
 
     /// The output as it is kept.

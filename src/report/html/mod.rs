@@ -109,7 +109,7 @@ fn causes(finding: &FindingConcluded) -> Vec<Cause> {
         (true, _) => "fixed by this run",
         (false, _) if !finding.not_fixed.is_empty() => "its remedy is carried out and not proven",
         (false, Severity::Critical) => "",
-        (false, Severity::Warning | Severity::Info) => "does not count",
+        (false, Severity::Warning | Severity::Info) => "warning",
     };
     let all = finding.items().into_iter();
     all.map(|item| Cause {

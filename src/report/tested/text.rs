@@ -146,7 +146,7 @@ fn matrix(rows: &[ScenarioRow], look: Look, lines: &mut Vec<Line>) {
         let good = row.missed.is_empty() && row.false_alarms.is_empty();
         let (style, symbol) = (mark(good).style(), mark(good).symbol(look.charset));
         let line = Line::new(2).push(style, symbol).text(format!("  {}", row.scenario));
-        let right = format!("{} right", row.right.len());
+        let right = format!("{} correct", row.right.len());
         lines.push(line.pad_to(width + 8).push(DIM, right));
         for (what, list) in [("missed", &row.missed), ("false", &row.false_alarms)] {
             for one in list {

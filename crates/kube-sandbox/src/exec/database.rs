@@ -215,7 +215,12 @@ fn csv(rows: &[Value], null: &str) -> String {
     };
     let first = rows.first().and_then(Value::as_object);
     let names: Vec<&String> = first.into_iter().flat_map(|row| row.keys()).collect();
-    let mut lines = vec![names.iter().map(|name| quoted((*name).clone())).collect::<Vec<_>>()];
+    let mut head: Vec<String> = names.iter().map(|name| quoted((*name).clone())).collect();
+    if head.is_empty() {
+        // a result without rows has names all the same; PostgreSQL calls a column so that has none
+        head.push("?column?".to_owned());
+    }
+    let mut lines = vec![head];
     lines.extend(rows.iter().map(|row| {
         let value = |name: &&String| match &row[name.as_str()] {
             Value::Null => null.to_owned(),
