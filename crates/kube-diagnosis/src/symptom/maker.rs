@@ -60,7 +60,7 @@ fn class(message: &str) -> (&'static str, &'static str) {
     } else if message.contains("failed quota") {
         (
             "quota-needs-resources",
-            "a ResourceQuota requires requests and limits that the pods do not set",
+            "set the requests and limits that the named ResourceQuota requires",
         )
     } else if message.contains("error looking up service account")
         || message.contains("serviceaccount") && message.contains("not found")
@@ -68,6 +68,8 @@ fn class(message: &str) -> (&'static str, &'static str) {
         ("service-account-missing", "create the ServiceAccount, or correct serviceAccountName")
     } else if message.contains("failed calling webhook") {
         ("admission-webhook-unavailable", "check the Service and pods of the named webhook")
+    } else if let Some(hint) = missing_class(message) {
+        ("admission-denied", hint)
     } else if message.contains("is forbidden")
         || message.contains("denied the request")
         || message.contains("violates PodSecurity")
@@ -76,4 +78,14 @@ fn class(message: &str) -> (&'static str, &'static str) {
     } else {
         ("pods-not-created", "check the events of the workload")
     }
+}
+
+/// A class that the pods name and that does not exist (plugin/pkg/admission/priority and
+/// plugin/pkg/admission/runtimeclass).
+fn missing_class(message: &str) -> Option<&'static str> {
+    if message.contains("no PriorityClass with name") {
+        return Some("create the PriorityClass, or correct priorityClassName");
+    }
+    (message.contains("RuntimeClass") && message.contains("not found"))
+        .then_some("create the RuntimeClass, or correct runtimeClassName")
 }

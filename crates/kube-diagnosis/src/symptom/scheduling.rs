@@ -1,7 +1,8 @@
 //! Symptoms of pods that are not scheduled.
 
 use super::{PodCase, Symptom, UNSEEN};
-use crate::object::{condition, filled, text};
+use crate::object::{array, condition, filled, text};
+use serde_json::Value;
 
 /// What the scheduler says of nodes, with what it means and what to look at: what it finds out last
 /// comes first. A node that got further is closer to taking the pod
@@ -36,8 +37,7 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
     (
         &["max volume count"],
         "volume-limit",
-        "the nodes have reached their limit of attached \
-        volumes",
+        "add a node, or detach volumes: the nodes have reached their limit of attached volumes",
     ),
     (
         &["Insufficient ", "Too many pods"],
@@ -45,7 +45,11 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
         "compare the requests of the pod with the free resources of the nodes: kubectl describe \
             nodes",
     ),
-    (&["free ports"], "host-port-taken", "another pod uses the hostPort on every suitable node"),
+    (
+        &["free ports"],
+        "host-port-taken",
+        "free the hostPort on a suitable node, where another pod uses it, or choose another port",
+    ),
     (
         &["node affinity/selector", "requested node name", "requested hostname"],
         "node-selector-mismatch",
@@ -61,7 +65,7 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
         "nodes-cordoned",
         "the nodes are cordoned: uncordon one, or add another",
     ),
-    (&["no nodes available"], "no-nodes", "the cluster has no node"),
+    (&["no nodes available"], "no-nodes", "add a node: the cluster has none"),
 ];
 
 /// Why a pod has no node.
@@ -72,13 +76,7 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
     }
     let said = condition(case.pod, "PodScheduled").filter(|said| said["status"] == "False");
     if let Some(said) = said.filter(|said| said["reason"] == "SchedulingGated") {
-        let hint = "a controller must remove the scheduling gates of the pod";
-        return Some(Symptom::of_pod(
-            "scheduling-gated",
-            "SchedulingGated",
-            text(&said["message"]),
-            hint,
-        ));
+        return Some(gated(case.pod, text(&said["message"])));
     }
     let event = || {
         case.seen
@@ -89,7 +87,14 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
         .map(|said| (filled(&said["reason"]).unwrap_or("Unschedulable"), text(&said["message"])))
         .or_else(event)
     {
-        let (id, hint) = class(message);
+        let message = without_suffix(message);
+        let (id, hint) = class(&message);
+        let hint = match missing_claim(&message) {
+            Some(claim) => format!(
+                "PersistentVolumeClaim {claim} does not exist: create it, or correct claimName"
+            ),
+            None => hint.to_owned(),
+        };
         let hint = match filled(&case.status()["nominatedNodeName"]) {
             Some(node) => {
                 format!(
@@ -97,7 +102,7 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
                     {hint}"
                 )
             }
-            None => hint.to_owned(),
+            None => hint,
         };
         return Some(Symptom::of_pod(id, reason, message, hint));
     }
@@ -112,6 +117,38 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
         message,
         "check whether this scheduler is running, and whether spec.schedulerName is correct",
     ))
+}
+
+/// A pod that somebody holds back on purpose, with the gates that must be removed
+/// (spec.schedulingGates).
+fn gated(pod: &Value, message: &str) -> Symptom {
+    let gates: Vec<&str> =
+        array(&pod["spec"]["schedulingGates"]).map(|gate| text(&gate["name"])).collect();
+    let hint = "check the controller that removes the scheduling gates of the pod";
+    let hint = match gates.as_slice() {
+        [] => hint.to_owned(),
+        gates => format!("{hint}: {}", gates.join(", ")),
+    };
+    Symptom::of_pod("scheduling-gated", "SchedulingGated", message, hint)
+}
+
+/// The message without what Kubernetes 1.35 puts behind its end: `… not found. not found`.
+fn without_suffix(message: &str) -> String {
+    match message.strip_suffix(" not found") {
+        Some(sentence) if sentence.ends_with('.') => sentence.to_owned(),
+        _ => message.to_owned(),
+    }
+}
+
+/// The claim that the scheduler did not find (pkg/scheduler/framework/plugins/volumebinding); one
+/// of an ephemeral volume is made by a controller.
+fn missing_claim(message: &str) -> Option<&str> {
+    if message.contains("ephemeral volume") {
+        return None;
+    }
+    let rest = message.split_once("persistentvolumeclaim \"")?.1;
+    let (claim, rest) = rest.split_once('"')?;
+    rest.starts_with(" not found").then_some(claim)
 }
 
 fn class(message: &str) -> (&'static str, &'static str) {
