@@ -5,7 +5,7 @@ use crate::causes::{backends, is_behind};
 use crate::diagnosis::Diagnosis;
 use crate::object::{array, name, text};
 use crate::snapshot::Snapshot;
-use crate::view::{View, selects};
+use crate::view::{View, fits};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -64,9 +64,9 @@ fn directly(view: &View<'_>, cause: &Cause, object: &Object) -> bool {
             is_of_volume(cause) && users.into_iter().any(|pod| has(cause, pod))
         }
         "PodDisruptionBudget" => found.is_some_and(|budget| {
-            let labels = &budget["spec"]["selector"]["matchLabels"];
+            let selector = &budget["spec"]["selector"];
             let mut pods = view.of("Pod").iter();
-            pods.any(|pod| selects(labels, &pod["metadata"]["labels"]) && has(cause, pod))
+            pods.any(|pod| fits(selector, &pod["metadata"]["labels"]) && has(cause, pod))
         }),
         "Node" => {
             let mut on = view.of("Pod").iter();
@@ -106,7 +106,7 @@ fn holds(cause: &Cause, pod: &Value) -> bool {
 }
 
 /// Whether a pod mounts this claim; one that is made for it alone has its name in it.
-fn uses(pod: &Value, claim: &str) -> bool {
+pub(crate) fn uses(pod: &Value, claim: &str) -> bool {
     array(&pod["spec"]["volumes"]).any(|volume| {
         volume["persistentVolumeClaim"]["claimName"] == claim
             || volume["ephemeral"].is_object()

@@ -181,6 +181,26 @@ pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
     wanted.is_some_and(|wanted| wanted.iter().all(|(key, value)| labels[key.as_str()] == *value))
 }
 
+/// Whether labels fit a `LabelSelector`. One that is empty fits all, one that is not set fits none
+/// (apimachinery, `LabelSelectorAsSelector`).
+pub(crate) fn fits(selector: &Value, labels: &Value) -> bool {
+    let holds = |rule: &Value| {
+        let value = labels[text(&rule["key"])].as_str();
+        let is_in = || array(&rule["values"]).any(|one| one.as_str() == value && value.is_some());
+        match text(&rule["operator"]) {
+            "In" => is_in(),
+            "NotIn" => !is_in(),
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            _ => false,
+        }
+    };
+    let mut wanted = selector["matchLabels"].as_object().into_iter().flatten();
+    selector.is_object()
+        && wanted.all(|(key, value)| labels[key.as_str()] == *value)
+        && array(&selector["matchExpressions"]).all(holds)
+}
+
 /// The ports that a pod's containers declare: name, number.
 pub(crate) fn declared_ports(pod: &Value) -> Vec<(&str, u64)> {
     let sidecars = array(&pod["spec"]["initContainers"])

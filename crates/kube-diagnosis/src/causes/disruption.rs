@@ -4,7 +4,7 @@ use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{condition, count, is_deleting, name, text};
 use crate::pod::{is_live, starting_since};
-use crate::view::{View, selects};
+use crate::view::{View, fits, names, said};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -14,19 +14,79 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("disruption-blocked", "allows no disruption, as too few of its pods are healthy", BUDGET),
     Kind("disruption-unknown", "cannot tell which disruptions it allows", BUDGET),
     Kind("disruption-never-allowed", "never allows a disruption", BUDGET),
+    Kind(OVERLAP, "selects pods that another budget selects", BUDGET),
 ];
+
+/// The id of budgets that select the same pods.
+const OVERLAP: &str = "disruption-budgets-overlap";
+/// What the controller of budgets says of such pods.
+const MULTIPLE: &str = "MultiplePodDisruptionBudgets";
 
 /// How long too few pods may be healthy before that says something.
 const SETTLING: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     let budgets = view.of("PodDisruptionBudget").iter().filter(|budget| !is_deleting(budget));
-    budgets
-        .filter(|budget| budget["status"]["disruptionsAllowed"] == 0)
-        .filter_map(|budget| {
-            unknown(budget).or_else(|| never(budget)).or_else(|| blocked(view, budget, so_far))
-        })
-        .collect()
+    let mut found: Vec<Cause> = Vec::new();
+    for budget in budgets {
+        let overlap = overlapping(view, budget, &found);
+        let is_clear = overlap.is_none();
+        found.extend(overlap);
+        if budget["status"]["disruptionsAllowed"] == 0 {
+            // which budget counts the pods of two is left to chance
+            let blocked = || blocked(view, budget, so_far).filter(|_| is_clear);
+            found.extend(unknown(budget).or_else(|| never(budget)).or_else(blocked));
+        }
+    }
+    found
+}
+
+/// The live pods that a budget selects.
+fn selected<'a>(view: &View<'a>, budget: &Value) -> Vec<&'a Value> {
+    let selector = &budget["spec"]["selector"];
+    let pods = view.of("Pod").iter();
+    pods.filter(|pod| is_live(pod) && fits(selector, &pod["metadata"]["labels"])).collect()
+}
+
+/// Budgets of the same pods: the API server refuses to evict these
+/// (pkg/registry/core/pod/storage/eviction.go), and only one budget, any of them, counts them
+/// (pkg/controller/disruption, `MultiplePodDisruptionBudgets`). It is one cause, at the first.
+fn overlapping(view: &View<'_>, budget: &Value, so_far: &[Cause]) -> Option<Cause> {
+    // a pod that does not run yet is evicted without a budget
+    let runs = |pod: &&Value| pod["status"]["phase"] != "Pending";
+    let own: Vec<&Value> = selected(view, budget).into_iter().filter(runs).collect();
+    let is_shared =
+        |other: &Value, pod: &Value| fits(&other["spec"]["selector"], &pod["metadata"]["labels"]);
+    let budgets = view.of("PodDisruptionBudget").iter();
+    let others: Vec<&Value> = budgets
+        .filter(|other| !is_deleting(other) && name(other) != name(budget))
+        .filter(|other| own.iter().any(|pod| is_shared(other, pod)))
+        .collect();
+    let shared = own.into_iter().filter(|pod| others.iter().any(|other| is_shared(other, pod)));
+    let shared: Vec<&Value> = shared.collect();
+    let first = shared.first()?;
+    let is_first = |cause: &&Cause| {
+        cause.id == OVERLAP && others.iter().any(|other| Object::of(other) == cause.object)
+    };
+    let rivals = names(others.iter().copied());
+    let detail = format!(
+        "{rivals} selects {}, too, and no pod of two budgets can be evicted",
+        names(shared.iter().copied())
+    );
+    let object = Object::of(budget);
+    let said = match view.last_event(first, |event| event.reason == MULTIPLE) {
+        Some(event) => said(first, &event),
+        None => {
+            let source = format!("{object}: spec.selector");
+            Evidence::new(source, format!("pod/{} is selected by {rivals}, too", name(first)))
+        }
+    };
+    let cause = Cause {
+        follows_from: so_far.iter().find(is_first).map(|cause| (cause.object.clone(), cause.id)),
+        ..Cause::new(OVERLAP, object, MULTIPLE, detail)
+    };
+    let hint = "remove all but one of the budgets, or let their selectors select different pods";
+    Some(cause.seen([said]).hint(hint))
 }
 
 fn evidence(budget: &Value) -> Evidence {
@@ -80,12 +140,7 @@ fn blocked(view: &View<'_>, budget: &Value, so_far: &[Cause]) -> Option<Cause> {
     if expected == 0 || current > desired || current >= expected {
         return None;
     }
-    let labels = &budget["spec"]["selector"]["matchLabels"];
-    let pods: Vec<&Value> = view
-        .of("Pod")
-        .iter()
-        .filter(|pod| is_live(pod) && selects(labels, &pod["metadata"]["labels"]))
-        .collect();
+    let pods = selected(view, budget);
     let is_of = |cause: &&Cause| {
         pods.iter().any(|pod| {
             cause.pods.iter().any(|ill| ill == name(pod)) || view.workload(pod) == cause.object
