@@ -2,8 +2,8 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{count, is_deleting, stated, text};
-use crate::view::View;
+use crate::object::{count, is_deleting, name, stated, text};
+use crate::view::{View, listed};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -20,13 +20,59 @@ pub(super) const KINDS: &[Kind] = &[
 const FIRST_METRICS: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
-    view.of("HorizontalPodAutoscaler")
+    let all = view.of("HorizontalPodAutoscaler").iter().filter(|hpa| !is_deleting(hpa));
+    let mut found: Vec<Cause> = Vec::new();
+    for hpa in all {
+        let cause = unable(hpa)
+            .or_else(|| rivals(view, hpa, &found))
+            .or_else(|| blind(view, hpa, so_far))
+            .or_else(|| maxed_out(hpa));
+        found.extend(cause);
+    }
+    found
+}
+
+/// Why an autoscaler leaves pods alone that another one scales, too.
+const AMBIGUOUS: &str = "AmbiguousSelector";
+
+/// Autoscalers that select the same pods: none of them scales (pkg/controller/podautoscaler,
+/// `AmbiguousSelector`). It is one cause, at the first of them.
+fn rivals(view: &View<'_>, hpa: &Value, so_far: &[Cause]) -> Option<Cause> {
+    let active =
+        stated(hpa, "ScalingActive", "False").filter(|active| active["reason"] == AMBIGUOUS)?;
+    let message = text(&active["message"]);
+    let namespace = text(&hpa["metadata"]["namespace"]);
+    let mut named: Vec<&str> = message
+        .rsplit_once('[')
+        .map(|(_, list)| list.trim_end_matches(']').split(' '))
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one.strip_prefix(namespace)?.strip_prefix('/'))
+        .collect();
+    // the controller lists them in any order
+    named.sort_unstable();
+    let others: Vec<&str> = named.iter().copied().filter(|other| *other != name(hpa)).collect();
+    let scales_same = |name: &&str| {
+        let other = view.get("HorizontalPodAutoscaler", name);
+        other.is_some_and(|other| target(other) == target(hpa))
+    };
+    let is_one = !others.is_empty() && named.iter().all(scales_same);
+    let listed = listed(&others);
+    let (detail, hint) = if is_one {
+        let detail = format!("{}, which is scaled by {listed}, too", target(hpa));
+        (detail, format!("remove all but one of the autoscalers: {}", named.join(", ")))
+    } else {
+        let hint = "let the selectors of their workloads select different pods";
+        (format!("{}: {message}", target(hpa)), hint.to_owned())
+    };
+    let first = so_far
         .iter()
-        .filter(|hpa| !is_deleting(hpa))
-        .filter_map(|hpa| {
-            unable(hpa).or_else(|| blind(view, hpa, so_far)).or_else(|| maxed_out(hpa))
-        })
-        .collect()
+        .find(|cause| cause.reason == AMBIGUOUS && named.contains(&cause.object.name.as_str()));
+    let cause = Cause {
+        follows_from: first.map(|cause| (cause.object.clone(), cause.id)),
+        ..Cause::new("hpa-scale-failed", Object::of(hpa), AMBIGUOUS, detail)
+    };
+    Some(cause.seen([Evidence::condition(hpa, active)]).hint(hint))
 }
 
 /// The workload as its reference names it.
