@@ -16,6 +16,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("jobs-not-created", "cannot create its Jobs", &["CronJob", "Event"]),
     Kind("overlap-forbidden", "does not start while its last Job runs", CRONJOB),
     Kind("missed-schedule", "has missed its schedule", CRONJOB),
+    Kind("schedule-never-due", "has a schedule that never comes due", CRONJOB),
 ];
 
 /// How late a run may be.
@@ -31,6 +32,10 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     for cronjob in view.of("CronJob").iter().filter(|one| !is_deleting(one)) {
         if let Some(suspended) = suspended(cronjob) {
             found.push(suspended);
+            continue;
+        }
+        if let Some(never) = never(view, cronjob) {
+            found.push(never);
             continue;
         }
         let refused = refused(view, cronjob);
@@ -63,6 +68,32 @@ fn suspended(cronjob: &Value) -> Option<Cause> {
             .seen([Evidence::new(object.to_string(), "spec.suspend is true")])
             .hint(hint),
     )
+}
+
+/// A schedule of a day that no month has: nothing is missed. Its controller calls such a schedule
+/// invalid (pkg/controller/cronjob, `mostRecentScheduleTime`).
+fn never(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
+    let written = text(&cronjob["spec"]["schedule"]);
+    let schedule = Schedule::parse(written).ok()?;
+    let zone = zone(cronjob)?;
+    if schedule.next_due(view.now, &zone).is_some() {
+        return None;
+    }
+    let object = Object::of(cronjob);
+    let source = format!("{object}: spec.schedule");
+    Some(
+        Cause::new("schedule-never-due", object, "NeverDue", format!("schedule {written}"))
+            .seen([Evidence::new(source, written)])
+            .hint("correct its schedule, or suspend it if nothing is to run"),
+    )
+}
+
+/// Its time zone, which is UTC where none is set; none if it is not known.
+fn zone(cronjob: &Value) -> Option<TimeZone> {
+    match filled(&cronjob["spec"]["timeZone"]) {
+        Some(zone) => TimeZone::get(zone).ok(),
+        None => Some(TimeZone::UTC),
+    }
 }
 
 /// Jobs that the API server refused.
@@ -180,10 +211,7 @@ fn overdue(view: &View<'_>, cronjob: &Value) -> Option<Overdue> {
         return None;
     }
     let schedule = Schedule::parse(text(&spec["schedule"])).ok()?;
-    let zone = match filled(&spec["timeZone"]) {
-        Some(zone) => TimeZone::get(zone).ok()?,
-        None => TimeZone::UTC,
-    };
+    let zone = zone(cronjob)?;
     let last = timestamp(&status["lastScheduleTime"]);
     let is_certain = filled(&spec["timeZone"]).is_some()
         || matches!(schedule, Schedule::Every(_))
