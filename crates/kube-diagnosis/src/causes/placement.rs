@@ -15,26 +15,46 @@ const TOLERATED: &[&str] = &[
     "node.kubernetes.io/unschedulable",
 ];
 
-/// What keeps the pods of this spec from every node, in words.
-pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> String {
+/// What keeps the pods of a spec from every node.
+pub(super) enum Nowhere {
+    /// No node has the labels that it selects, as somebody has set it.
+    Unselected(String),
+    /// Something else, or it cannot be told what.
+    Other(String),
+}
+
+/// What keeps the pods of this spec from every node, in words. Without nodes nothing can be told of
+/// their labels and taints.
+pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> Nowhere {
     let selector = selector(spec);
     let rules = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
     if nodes.is_empty() {
-        return match (selector.as_str(), rules.is_object()) {
+        return Nowhere::Other(match (selector.as_str(), rules.is_object()) {
             ("", false) => "no node is there or has its taints tolerated".to_owned(),
             ("", true) => "it has node affinity rules".to_owned(),
             (selector, _) => format!("its nodeSelector is {selector}"),
-        };
+        });
     }
     let selected: Vec<&Value> = nodes.iter().filter(|node| has_labels(node, spec)).collect();
     if selected.is_empty() {
-        return format!("its nodeSelector {selector} fits no node ({} looked at)", nodes.len());
+        return Nowhere::Unselected(format!(
+            "its nodeSelector {selector} fits no node ({} looked at)",
+            nodes.len()
+        ));
     }
     let near: Vec<&Value> = selected.into_iter().filter(|node| satisfies(node, rules)).collect();
     if near.is_empty() {
         let rules = terms(rules);
-        return format!("its node affinity fits no node ({} looked at): {rules}", nodes.len());
+        return Nowhere::Unselected(format!(
+            "its node affinity fits no node ({} looked at): {rules}",
+            nodes.len()
+        ));
     }
+    Nowhere::Other(refused(spec, &near))
+}
+
+/// What keeps the pods of this spec from the nodes that it selects.
+fn refused(spec: &Value, near: &[&Value]) -> String {
     let mut taints: Vec<String> = Vec::new();
     for taint in near.iter().flat_map(|node| array(&node["spec"]["taints"])) {
         let shown = shown(taint);

@@ -2,7 +2,7 @@
 //! have.
 
 use super::Kind;
-use super::placement::why_nowhere;
+use super::placement::{Nowhere, why_nowhere};
 use super::pods::stands_by;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, is_deleting, name, text, timestamp};
@@ -79,7 +79,12 @@ pub(super) fn find(view: &View<'_>, of_pods: &[Cause], of_rollouts: &[Cause]) ->
         // what makes a ReplicaSet speaks for it
         let is_part = matches!(text(&workload["kind"]), "ReplicaSet" | "ReplicationController")
             && controller(workload).is_some();
-        if !is_part && !known.any(|cause| cause.object == object) {
+        // that a rollout is paused says nothing of pods that are missing from it
+        let explains = |cause: &Cause| {
+            cause.object == object
+                && (cause.id != "rollout-paused" || count(&workload["status"]["replicas"]) == 0)
+        };
+        if !is_part && !known.any(explains) {
             found.extend(unprocessed(view, workload).or_else(|| unexplained(view, workload)));
         }
     }
@@ -223,14 +228,21 @@ fn ordinal(pod: &Value) -> Option<u64> {
     name(pod).rsplit_once('-')?.1.parse().ok()
 }
 
+/// The reason of a DaemonSet for nodes that the cluster does not have: as somebody has set it, and no
+/// fault of a cluster without Windows or GPUs. The runbooks tell it from what a taint keeps away.
+const NO_NODE_SELECTED: &str = "NoNodeSelected";
+
 fn nowhere(view: &View<'_>, set: &Value) -> Option<Cause> {
     if set["status"]["desiredNumberScheduled"] != 0 || is_behind(set) || is_deleting(set) {
         return None;
     }
-    let detail = why_nowhere(&set["spec"]["template"]["spec"], view.of("Node"));
+    let (reason, detail) = match why_nowhere(&set["spec"]["template"]["spec"], view.of("Node")) {
+        Nowhere::Unselected(detail) => (NO_NODE_SELECTED, detail),
+        Nowhere::Other(detail) => ("", detail),
+    };
     let source = format!("{}: status", Object::of(set));
     Some(
-        Cause::new("no-node-eligible", Object::of(set), "", detail)
+        Cause::new("no-node-eligible", Object::of(set), reason, detail)
             .seen([Evidence::new(source, "desiredNumberScheduled is 0")])
             .hint("label a node, or correct its nodeSelector, affinity or tolerations"),
     )
