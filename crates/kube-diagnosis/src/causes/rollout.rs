@@ -4,7 +4,7 @@ use super::Kind;
 use super::pods::stands_by;
 use super::workload::{is_behind, wanted};
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, count, filled, is_deleting, name, text};
+use crate::object::{array, condition, count, filled, is_deleting, name, text};
 use crate::pod::{is_live, is_ready};
 use crate::view::View;
 use serde_json::Value;
@@ -137,11 +137,13 @@ fn ill<'a>(view: &View<'a>, object: &Object, of_pods: &[Cause]) -> Vec<&'a Value
 }
 
 /// A StatefulSet of which one pod is ill while others are still of the old revision: it replaces no
-/// other pod until that one is ready (pkg/controller/statefulset, `updateStatefulSet`).
+/// other pod until that one is ready (pkg/controller/statefulset, `updateStatefulSet`). After a bad
+/// change was taken back the pod that got it is of neither revision, and stays as it is: the
+/// documentation of StatefulSets calls for a forced rollback.
 fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
     let update = filled(&set["status"]["updateRevision"])?;
     let strategy = &set["spec"]["updateStrategy"];
-    if set["status"]["currentRevision"] == update || strategy["type"] == "OnDelete" {
+    if strategy["type"] == "OnDelete" {
         return None;
     }
     let object = Object::of(set);
@@ -170,7 +172,11 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
         );
         let namespace = &object.namespace;
         let pod = name(blocker);
-        (detail, format!("if the new revision mends it: kubectl delete pod -n {namespace} {pod}"))
+        let delete = format!("kubectl delete pod -n {namespace} {pod}");
+        // the present revision has served before
+        let is_back = set["status"]["currentRevision"] == update;
+        let when = if is_back { "delete the pod" } else { "if the new revision mends it" };
+        (detail, format!("{when}: {delete}"))
     };
     let source = format!("{object}: status");
     let says = format!("updateRevision {update}, {old} of {} pods not of it", live.len());
@@ -216,6 +222,50 @@ fn daemons_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Caus
             .seen([Evidence::new(source, says)])
             .hint(hint),
     )
+}
+
+/// Says of a pod that finds its host port taken by another pod of its Deployment what ends that.
+pub(super) fn explain_ports(view: &View<'_>, of_pods: &mut [Cause]) {
+    for cause in of_pods.iter_mut().filter(|cause| cause.id == "host-port-taken") {
+        if let Some((hint, evidence)) = own_port(view, cause) {
+            cause.hint = hint;
+            cause.evidence.push(evidence);
+        }
+    }
+}
+
+/// A rolling update starts the new pod first, and that waits for the port of the old one.
+fn own_port(view: &View<'_>, cause: &Cause) -> Option<(String, Evidence)> {
+    let deployment = view.get("Deployment", &cause.object.name);
+    let deployment = deployment.filter(|_| cause.object.kind == "Deployment")?;
+    let waits = view.get("Pod", cause.pods.first()?)?;
+    let wanted = host_ports(waits);
+    let (holder, port) = view.pods_of(&cause.object).find_map(|pod| {
+        let is_placed = is_live(pod) && filled(&pod["spec"]["nodeName"]).is_some();
+        let port = host_ports(pod).into_iter().find(|port| wanted.contains(port))?;
+        is_placed.then_some((pod, port))
+    })?;
+    let hash = |pod: &Value| pod["metadata"]["labels"]["pod-template-hash"].clone();
+    let is_rolling =
+        deployment["spec"]["strategy"]["type"] != "Recreate" && hash(holder) != hash(waits);
+    let hint = if is_rolling {
+        "its old pod uses the hostPort, and the rolling update waits for the new one: set \
+            strategy.type to Recreate, or maxSurge to 0 and maxUnavailable to 1"
+    } else {
+        "run no more replicas than there are suitable nodes: one pod of a node can use the hostPort"
+    };
+    let source = format!("pod/{}: spec.containers.ports", name(holder));
+    Some((hint.to_owned(), Evidence::new(source, format!("hostPort {}/{}", port.0, port.1))))
+}
+
+/// The ports of its node that a pod uses: number and protocol.
+fn host_ports(pod: &Value) -> Vec<(u64, &str)> {
+    array(&pod["spec"]["containers"])
+        .flat_map(|container| array(&container["ports"]))
+        .filter_map(|port| {
+            Some((port["hostPort"].as_u64()?, filled(&port["protocol"]).unwrap_or("TCP")))
+        })
+        .collect()
 }
 
 fn revision_of(pod: &Value) -> &str {
