@@ -66,8 +66,8 @@ pub fn wanted_logs(
     causes::wanted_logs(&View::new(snapshot, now), most)
 }
 
-/// The ports of pods that Services lead to and at which should be looked, at most so many: those
-/// that look wrong, and all of the Service of this name.
+/// The ports of pods that Services lead to and at which should be looked, at most so many: all of
+/// the Service of this name, those that look wrong, and one for each workload behind every other.
 pub fn wanted_ports(
     snapshot: &Snapshot,
     now: Timestamp,

@@ -271,17 +271,30 @@ async fn volume_stats(
     Some(Ok(found))
 }
 
-/// The nodes of pods that are not ready, or all of them if a pod has none.
+/// The nodes of pods that are not ready, or all of them if a pod has none. If a DaemonSet finds no
+/// node, of the others where pods may run on them: their labels and taints.
 async fn nodes(cluster: &Cluster, snapshot: &Snapshot) -> Option<Result<Vec<Value>, Error>> {
     let ill = snapshot.of("Pod").iter().filter(|pod| is_live(pod) && !is_ready(pod));
     let names: BTreeSet<&str> = ill.map(|pod| text(&pod["spec"]["nodeName"])).collect();
-    if names.is_empty() {
+    let is_nowhere = |set: &Value| set["status"]["desiredNumberScheduled"] == 0;
+    let places = snapshot.of("DaemonSet").iter().any(is_nowhere);
+    if names.is_empty() && !places {
         return None;
     }
     let nodes = list(cluster, "Node", None).await;
     // a pod without a node may have been refused by any
     let wanted = |node: &Value| names.contains("") || names.contains(name(node));
-    Some(nodes.map(|nodes| nodes.into_iter().filter(wanted).collect()))
+    let part = |node: Value| {
+        if wanted(&node) { Some(node) } else { places.then(|| place(&node)) }
+    };
+    Some(nodes.map(|nodes| nodes.into_iter().filter_map(part).collect()))
+}
+
+/// What of a node says which pods may run on it, and nothing of how it is.
+fn place(node: &Value) -> Value {
+    let (metadata, taints) = (&node["metadata"], &node["spec"]["taints"]);
+    json!({"metadata": {"name": metadata["name"], "labels": metadata["labels"]},
+        "spec": {"taints": taints}})
 }
 
 /// The Secrets with the certificates of Ingresses, without anything secret.
@@ -352,8 +365,9 @@ async fn last_words(
     join_all(read).await.into_iter().flatten().collect()
 }
 
-/// What is found at ports that look wrong, and at all those of one Service. Where port-forward
-/// connects is the loopback address; through the API server's proxy it is the address of the pod.
+/// What is found at ports to which Services lead, and at all those of one Service. Where port-forward
+/// connects is the loopback address; through the API server's proxy it is the address of the pod,
+/// which is asked where the first refuses: a program may listen there only.
 async fn ports(
     cluster: &Cluster,
     namespace: &str,
@@ -363,7 +377,11 @@ async fn ports(
 ) -> Vec<(String, u16, PortState)> {
     let wanted = wanted_ports(snapshot, now, service, MOST);
     let tried = wanted.into_iter().map(|(pod, port)| async move {
-        let state = port_state(cluster, (namespace, &pod, port), service.is_some()).await;
+        let place = (namespace, pod.as_str(), port);
+        let mut state = port_state(cluster, place, service.is_some()).await;
+        if service.is_none() && state.loopback == Some(false) {
+            state = port_state(cluster, place, true).await;
+        }
         (pod, port, state)
     });
     join_all(tried).await

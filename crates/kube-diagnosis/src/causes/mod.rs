@@ -12,6 +12,7 @@ mod namespace;
 mod node;
 mod placement;
 mod pods;
+mod port;
 mod quota;
 mod rollout;
 mod service;
@@ -87,9 +88,9 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
 /// The ids that need more than objects, where that was not tried: with the reason.
 pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
     let mut found = BTreeMap::new();
-    if let Some(because) = service::untried(view) {
-        found.insert("target-port-mismatch", because.clone());
-        found.insert("not-listening", because);
+    let (odd, any) = port::untried(view);
+    for (id, because) in [("target-port-mismatch", odd), ("not-listening", any)] {
+        found.extend(because.map(|because| (id, because)));
     }
     if let Some(because) = volume::untried(view) {
         found.insert("volume-filling-up", because);
@@ -112,7 +113,7 @@ pub(crate) fn wanted_ports(
     all_of: Option<&str>,
     most: usize,
 ) -> Vec<(String, u16)> {
-    service::wanted_ports(view, all_of, most)
+    port::wanted_ports(view, all_of, most)
 }
 
 /// Whether a cause is of the pods behind a Service, or of what makes them.

@@ -1,6 +1,7 @@
 //! Services that lead nowhere, and Ingresses that lead to no Service.
 
 use super::Kind;
+use super::port::unheard;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, controller, filled, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
@@ -68,15 +69,10 @@ fn of_service(view: &View<'_>, service: &Value, so_far: &[Cause]) -> Vec<Cause> 
     }
     let mut found = Vec::new();
     for port in array(&service["spec"]["ports"]) {
-        let one = match &port["targetPort"] {
-            Value::String(wanted) => unnamed(service, port, wanted, &pods),
-            // only TCP was tried
-            _ if !is_tcp(port) => None,
-            target => {
-                let number = target.as_u64().or_else(|| port["port"].as_u64());
-                number.and_then(|number| unheard(view, service, port, number, &pods))
-            }
-        };
+        let named = port["targetPort"].as_str();
+        let one = named.and_then(|wanted| unnamed(service, port, wanted, &pods));
+        // only TCP was tried
+        let one = one.or_else(|| is_tcp(port).then(|| unheard(view, service, port, &pods))?);
         found.extend(one);
     }
     if found.is_empty() {
@@ -85,7 +81,7 @@ fn of_service(view: &View<'_>, service: &Value, so_far: &[Cause]) -> Vec<Cause> 
     found
 }
 
-fn is_tcp(port: &Value) -> bool {
+pub(super) fn is_tcp(port: &Value) -> bool {
     port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP")
 }
 
@@ -132,10 +128,8 @@ fn nothing_selected(
         return None;
     }
     let mut detail = format!("no pod has the labels {}", shown(selector));
-    let near = TEMPLATES.iter().find_map(|kind| view.get(kind, name(service)));
-    if let Some(maker) = near {
-        let labels = shown(&maker["spec"]["template"]["metadata"]["labels"]);
-        detail = format!("{detail}; the pods of {} have {labels}", Object::of(maker));
+    if let Some((maker, labels)) = near_miss(view, service, selector) {
+        detail = format!("{detail}; the pods of {maker} have {labels}");
     }
     let source = format!("{object}: spec.selector");
     Some(
@@ -143,6 +137,55 @@ fn nothing_selected(
             .seen([Evidence::new(source, shown(selector))])
             .hint("correct the selector of the Service, or the labels of the pods"),
     )
+}
+
+/// The workload that the selector of a Service may mean, and what its pods have instead: it has the
+/// name of the Service, some of the labels, or a label that is spelled nearly like that.
+fn near_miss(view: &View<'_>, service: &Value, selector: &Value) -> Option<(Object, String)> {
+    let wanted: Vec<(&str, &str)> =
+        selector.as_object()?.iter().map(|(key, value)| (key.as_str(), text(value))).collect();
+    let labels = |maker: &'_ Value| maker["spec"]["template"]["metadata"]["labels"].clone();
+    let score = |maker: &&Value| {
+        let labels = labels(maker);
+        let value = |key: &str| labels[key].as_str().unwrap_or_default();
+        let same = wanted.iter().filter(|(key, wanted)| value(key) == *wanted).count();
+        let alike = wanted.iter().filter(|(key, wanted)| is_alike(value(key), wanted)).count();
+        (same, alike, usize::from(name(maker) == name(service)))
+    };
+    // the Deployment speaks for its ReplicaSets
+    let makers = TEMPLATES.iter().flat_map(|kind| view.of(kind));
+    let makers = makers.filter(|maker| controller(maker).is_none());
+    let best = makers.filter(|maker| score(maker) != (0, 0, 0)).rev().max_by_key(score)?;
+    let labels = labels(best);
+    let differs = |(key, value): &&(&str, &str)| labels[*key] != *value;
+    let instead: Option<Vec<String>> = wanted
+        .iter()
+        .filter(differs)
+        .map(|(key, _)| Some(format!("{key}={}", labels[*key].as_str()?)))
+        .collect();
+    let instead = instead.map_or_else(|| shown(&labels), |pairs| pairs.join(","));
+    Some((Object::of(best), instead))
+}
+
+/// Whether two words differ in a letter or two, as a slip of the keyboard makes them.
+fn is_alike(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let most = one.len().max(other.len()) / 3;
+    if one.is_empty() || one.len().abs_diff(other.len()) > most.min(2) {
+        return false;
+    }
+    // the distance of Levenshtein, row by row
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (place, letter) in one.iter().enumerate() {
+        let mut before = row[0];
+        row[0] = place + 1;
+        for (column, of_other) in other.iter().enumerate() {
+            let changed = before + usize::from(letter != of_other);
+            before = row[column + 1];
+            row[column + 1] = changed.min(before + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()] <= most.min(2)
 }
 
 /// How long a load balancer may take to be made.
@@ -190,7 +233,7 @@ fn unnamed(service: &Value, port: &Value, wanted: &str, pods: &[&Value]) -> Opti
     Some(mismatch(service, port, detail))
 }
 
-fn mismatch(service: &Value, port: &Value, detail: String) -> Cause {
+pub(super) fn mismatch(service: &Value, port: &Value, detail: String) -> Cause {
     let object = Object::of(service);
     let source = format!("{object}: spec.ports");
     let says = format!("port {}, targetPort {}", port["port"], port["targetPort"]);
@@ -200,7 +243,7 @@ fn mismatch(service: &Value, port: &Value, detail: String) -> Cause {
 }
 
 /// The ports that the containers of pods declare, in words.
-fn declared(pods: &[&Value]) -> String {
+pub(super) fn declared(pods: &[&Value]) -> String {
     let mut all: Vec<String> = Vec::new();
     for (name, number) in pods.iter().flat_map(|pod| declared_ports(pod)) {
         let one = if name.is_empty() { number.to_string() } else { format!("{number} ({name})") };
@@ -210,73 +253,6 @@ fn declared(pods: &[&Value]) -> String {
     }
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     if all.is_empty() { "no port".to_owned() } else { listed(&all) }
-}
-
-/// A numeric port at which something was looked for. What a container declares proves nothing
-/// alone: the field is only information.
-fn unheard(
-    view: &View<'_>,
-    service: &Value,
-    port: &Value,
-    number: u64,
-    pods: &[&Value],
-) -> Option<Cause> {
-    let number = u16::try_from(number).ok()?;
-    let tried: Vec<_> = pods
-        .iter()
-        .filter_map(|pod| Some((*pod, view.snapshot.port(name(pod), number)?)))
-        .collect();
-    let deaf = |state: &crate::snapshot::PortState| {
-        state.address != Some(true)
-            && (state.loopback == Some(false) || state.address == Some(false))
-    };
-    if tried.is_empty() || !tried.iter().all(|(_, state)| deaf(state)) {
-        return None;
-    }
-    let object = Object::of(service);
-    let who = names(tried.iter().map(|(pod, _)| *pod));
-    let is_declared = pods
-        .iter()
-        .flat_map(|pod| declared_ports(pod))
-        .any(|(_, declared)| declared == u64::from(number));
-    let declares = pods.iter().any(|pod| !declared_ports(pod).is_empty());
-    let evidence = tried.iter().map(|(pod, state)| {
-        let said = |open: Option<bool>| match open {
-            Some(true) => "accepts connections",
-            Some(false) => "refuses connections",
-            None => "not known",
-        };
-        Evidence::new(
-            format!("pod/{}: port {number}", name(pod)),
-            format!("loopback {}, pod address {}", said(state.loopback), said(state.address)),
-        )
-    });
-    if tried.iter().all(|(_, state)| state.loopback == Some(true)) {
-        let detail = format!(
-            "port {} leads to {number}, which is served on 127.0.0.1 only (pod {who})",
-            port["port"]
-        );
-        return Some(
-            Cause::new("listens-on-loopback", object, "", detail)
-                .seen(evidence)
-                .hint("let the program listen on 0.0.0.0 or [::]"),
-        );
-    }
-    if declares && !is_declared {
-        let detail = format!(
-            "port {} leads to {number}, where nothing listens (pod {who}); the containers declare {}",
-            port["port"],
-            declared(pods)
-        );
-        return Some(mismatch(service, port, detail).seen(evidence));
-    }
-    let detail =
-        format!("port {} leads to {number}, where nothing listens (pod {who})", port["port"]);
-    Some(
-        Cause::new("not-listening", object, "", detail)
-            .seen(evidence)
-            .hint("check on which port the program listens, and targetPort of the Service"),
-    )
 }
 
 /// Pods that are all not ready: it follows from what is wrong with them.
@@ -353,52 +329,4 @@ fn no_backend(view: &View<'_>, backend: &Value) -> Option<String> {
     let has = array(&found["spec"]["ports"]).any(|own| own[key] == *wanted);
     let is_elsewhere = found["spec"]["type"] == "ExternalName" || wanted.is_null();
     (!has && !is_elsewhere).then(|| format!("service/{service} has no port {wanted}"))
-}
-
-/// The ports of pods at which should be looked: those that Services lead to and that the pods do
-/// not declare although they declare others; of one Service all.
-pub(super) fn wanted_ports(
-    view: &View<'_>,
-    all_of: Option<&str>,
-    most: usize,
-) -> Vec<(String, u16)> {
-    let mut wanted: Vec<(String, u16)> = Vec::new();
-    for service in view.of("Service") {
-        let is_meant = all_of == Some(name(service));
-        let ready: Vec<&Value> =
-            selected(view, service).into_iter().filter(|pod| is_ready(pod)).collect();
-        for port in array(&service["spec"]["ports"]) {
-            if !is_tcp(port) {
-                continue;
-            }
-            for pod in ready.iter().take(if is_meant { 3 } else { 1 }) {
-                let ports = declared_ports(pod);
-                let number = match &port["targetPort"] {
-                    Value::String(wanted) => {
-                        ports.iter().find(|(name, _)| name == wanted).map(|(_, number)| *number)
-                    }
-                    target => target.as_u64().or_else(|| port["port"].as_u64()),
-                };
-                let Some(number) = number else { continue };
-                let is_odd =
-                    !ports.is_empty() && !ports.iter().any(|(_, declared)| *declared == number);
-                let one = (name(pod).to_owned(), u16::try_from(number).unwrap_or_default());
-                if (is_meant || is_odd) && wanted.len() < most && !wanted.contains(&one) {
-                    wanted.push(one);
-                }
-            }
-        }
-    }
-    wanted
-}
-
-/// Why nothing can be told of a port that looks wrong: nobody has tried it.
-pub(super) fn untried(view: &View<'_>) -> Option<String> {
-    let is_untried = |(pod, port): &(String, u16)| {
-        let state = view.snapshot.port(pod, *port).unwrap_or_default();
-        state.loopback.is_none() && state.address.is_none()
-    };
-    let wanted = wanted_ports(view, None, usize::MAX);
-    let (pod, port) = wanted.into_iter().find(is_untried)?;
-    Some(format!("port {port} of pod/{pod} was not tried"))
 }

@@ -1,0 +1,208 @@
+//! Ports to which Services lead: which are to be tried, and what was found there.
+
+use super::service::{declared, is_tcp, mismatch, selected};
+use crate::cause::{Cause, Evidence, Object};
+use crate::object::{array, condition, name};
+use crate::pod::is_ready;
+use crate::snapshot::PortState;
+use crate::view::{View, declared_ports, names};
+use jiff::SignedDuration;
+use serde_json::Value;
+
+/// How long a program may take to listen in a pod that is ready at once, as it has no readiness
+/// probe.
+const LISTENING: SignedDuration = SignedDuration::from_secs(30);
+/// The most pods of a Service that are tried.
+const TRIED: usize = 3;
+
+/// What was found at a port of a pod.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Connections of others are accepted.
+    Open,
+    /// Only those from the pod itself.
+    Loopback,
+    Refused,
+    /// Why nothing can be told of it.
+    Unknown(&'static str),
+}
+
+fn heard(view: &View<'_>, pod: &Value, number: u16) -> Heard {
+    let state = view.snapshot.port(name(pod), number).unwrap_or_default();
+    match (state.loopback, state.address) {
+        (_, Some(true)) | (Some(true), None) => Heard::Open,
+        (Some(true), Some(false)) => Heard::Loopback,
+        (None, None) => Heard::Unknown("was not tried"),
+        // a program may listen on the address of its pod only, unless something else looks wrong
+        (Some(false), None) if !is_odd(pod, number) => {
+            Heard::Unknown("refuses on its loopback address, and its own was not tried")
+        }
+        _ if !is_odd(pod, number) && is_young(view, pod) => {
+            Heard::Unknown("refuses, and the pod has been ready for a moment only")
+        }
+        _ => Heard::Refused,
+    }
+}
+
+fn declares(pod: &Value, number: u16) -> bool {
+    declared_ports(pod).iter().any(|(_, declared)| *declared == u64::from(number))
+}
+
+/// A pod declares ports, and not this one.
+fn is_odd(pod: &Value, number: u16) -> bool {
+    !declared_ports(pod).is_empty() && !declares(pod, number)
+}
+
+fn is_young(view: &View<'_>, pod: &Value) -> bool {
+    let ready = condition(pod, "Ready").map(|ready| &ready["lastTransitionTime"]);
+    ready.is_some_and(|since| since.is_string() && !view.older(since, LISTENING))
+}
+
+/// A port at which something was looked for. What a container declares proves nothing alone: the
+/// field is only information. A Service sends connections to each of its pods: one that does not
+/// listen is enough.
+pub(super) fn unheard(
+    view: &View<'_>,
+    service: &Value,
+    port: &Value,
+    pods: &[&Value],
+) -> Option<Cause> {
+    let known: Vec<(&Value, u16, Heard)> = pods
+        .iter()
+        .filter_map(|pod| Some((*pod, target(port, pod)?)))
+        .map(|(pod, number)| (pod, number, heard(view, pod, number)))
+        .filter(|(.., heard)| !matches!(heard, Heard::Unknown(_)))
+        .collect();
+    let deaf: Vec<&(&Value, u16, Heard)> =
+        known.iter().filter(|(.., heard)| *heard != Heard::Open).collect();
+    let (_, number, _) = **deaf.first()?;
+    let is_partial = deaf.len() < known.len();
+    let ill = names(deaf.iter().map(|(pod, ..)| *pod));
+    let who = if is_partial {
+        let tried = if known.len() < pods.len() { "tried pods" } else { "pods" };
+        format!("{} of {} {tried}: {ill}", deaf.len(), known.len())
+    } else {
+        format!("pod {ill}")
+    };
+    let leads = match port["targetPort"].as_str() {
+        Some(named) => format!("port {} leads to `{named}` ({number})", port["port"]),
+        None => format!("port {} leads to {number}", port["port"]),
+    };
+    let object = Object::of(service);
+    let cause = if deaf.iter().all(|(.., heard)| *heard == Heard::Loopback) {
+        let detail = format!("{leads}, which is served on 127.0.0.1 only ({who})");
+        Cause::new("listens-on-loopback", object, "", detail)
+            .hint("let the program listen on 0.0.0.0 or [::]")
+    } else if !is_partial
+        && !pods.iter().any(|pod| declares(pod, number))
+        && pods.iter().any(|pod| is_odd(pod, number))
+    {
+        let declared = declared(pods);
+        let detail =
+            format!("{leads}, where nothing listens ({who}); the containers declare {declared}");
+        mismatch(service, port, detail)
+    } else {
+        let hint = if is_partial {
+            "let the selector of the Service select only pods that serve this port, or let each \
+                of them listen on it"
+        } else {
+            "check on which port the program listens, and targetPort of the Service"
+        };
+        let detail = format!("{leads}, where nothing listens ({who})");
+        Cause::new("not-listening", object, "", detail).hint(hint)
+    };
+    Some(cause.seen(known.iter().map(|(pod, number, _)| evidence(view, pod, *number))))
+}
+
+fn evidence(view: &View<'_>, pod: &Value, number: u16) -> Evidence {
+    let said = |open: Option<bool>| match open {
+        Some(true) => "accepts connections",
+        Some(false) => "refuses connections",
+        None => "not known",
+    };
+    let PortState { loopback, address } = view.snapshot.port(name(pod), number).unwrap_or_default();
+    Evidence::new(
+        format!("pod/{}: port {number}", name(pod)),
+        format!("loopback {}, pod address {}", said(loopback), said(address)),
+    )
+}
+
+/// The ports of pods at which should be looked: all of one Service, then those that the pods do not
+/// declare although they declare others, then one of each workload behind every other port.
+pub(super) fn wanted_ports(
+    view: &View<'_>,
+    all_of: Option<&str>,
+    most: usize,
+) -> Vec<(String, u16)> {
+    let mut wanted: Vec<(bool, bool, &str, u16)> = Vec::new();
+    for service in view.of("Service") {
+        let is_meant = all_of == Some(name(service));
+        let ready: Vec<&Value> =
+            selected(view, service).into_iter().filter(|pod| is_ready(pod)).collect();
+        let some = if is_meant { ready } else { one_of_each(view, ready) };
+        for port in array(&service["spec"]["ports"]).filter(|port| is_tcp(port)) {
+            for pod in some.iter().take(TRIED) {
+                let Some(number) = target(port, pod) else { continue };
+                let is_odd = is_odd(pod, number);
+                // a headless Service leads to pods, and to no port of theirs
+                let is_led_to = service["spec"]["clusterIP"] != "None";
+                if is_meant || is_odd || is_led_to {
+                    wanted.push((!is_meant, !is_odd, name(pod), number));
+                }
+            }
+        }
+    }
+    wanted.sort_by_key(|(is_other, is_even, ..)| (*is_other, *is_even));
+    let mut found: Vec<(String, u16)> = Vec::new();
+    for (.., pod, number) in wanted {
+        if found.len() >= most {
+            break;
+        }
+        if !found.iter().any(|(other, port)| other == pod && *port == number) {
+            found.push((pod.to_owned(), number));
+        }
+    }
+    found
+}
+
+/// The first pod of each workload.
+fn one_of_each<'a>(view: &View<'_>, pods: Vec<&'a Value>) -> Vec<&'a Value> {
+    let mut workloads: Vec<Object> = Vec::new();
+    let mut is_first = |pod: &&Value| {
+        let workload = view.workload(pod);
+        let is_new = !workloads.contains(&workload);
+        if is_new {
+            workloads.push(workload);
+        }
+        is_new
+    };
+    pods.into_iter().filter(|pod| is_first(pod)).collect()
+}
+
+/// The number of the port of a pod to which a port of a Service leads.
+fn target(port: &Value, pod: &Value) -> Option<u16> {
+    let number = match &port["targetPort"] {
+        Value::String(wanted) => {
+            declared_ports(pod).iter().find(|(name, _)| name == wanted).map(|(_, number)| *number)
+        }
+        target => target.as_u64().or_else(|| port["port"].as_u64()),
+    };
+    number.and_then(|number| u16::try_from(number).ok())
+}
+
+/// Why nothing can be told of a port: of one that looks wrong, and of any.
+pub(super) fn untried(view: &View<'_>) -> (Option<String>, Option<String>) {
+    let why = |(pod, number): &(String, u16)| {
+        let pod = view.get("Pod", pod)?;
+        match heard(view, pod, *number) {
+            Heard::Unknown(why) => {
+                Some((is_odd(pod, *number), format!("port {number} of pod/{} {why}", name(pod))))
+            }
+            Heard::Open | Heard::Loopback | Heard::Refused => None,
+        }
+    };
+    let all: Vec<(bool, String)> =
+        wanted_ports(view, None, usize::MAX).iter().filter_map(why).collect();
+    let odd = all.iter().find(|(is_odd, _)| *is_odd).map(|(_, why)| why.clone());
+    (odd, all.into_iter().next().map(|(_, why)| why))
+}
