@@ -27,8 +27,8 @@ const CASES: &[(&str, &[&str], &[&str])] = &[
     ("node-selector", &["deployment/gpu node-selector-mismatch"], &[]),
     (
         "claim-unbound",
-        &["deployment/db volume-unbound", "persistentvolumeclaim/data storage-class-missing"],
-        &[],
+        &["persistentvolumeclaim/data storage-class-missing"],
+        &["deployment/db volume-unbound"],
     ),
     ("readiness-port", &["deployment/web readiness-failing"], &[]),
     ("root-not-allowed", &["deployment/rooted security-context-refused"], &[]),
@@ -90,9 +90,10 @@ fn named(diagnosis: &Diagnosis, follows: bool) -> Vec<String> {
 fn each_case_is_named_once_and_nothing_else() {
     for (case, causes, follow) in CASES {
         let (mut snapshot, now) = taken(case);
-        // of the ports that look wrong, none had anybody listening
+        // of the ports that look wrong, none had anybody listening, of the others all
         for (pod, port) in wanted_ports(&snapshot, now, None, 10) {
-            snapshot.add_port(&pod, port, PortState { loopback: Some(false), address: None });
+            let is_open = *case != "target-port";
+            snapshot.add_port(&pod, port, PortState { loopback: Some(is_open), address: None });
         }
         let found = diagnose(&snapshot, now);
         assert_eq!(named(&found, false), *causes, "{case}");

@@ -450,6 +450,11 @@ fn job_rows() -> Vec<Row> {
             vec![cronjob(last("2026-01-14T02:00:00Z"))],
             vec![cronjob(last("2026-01-15T02:00:00Z"))],
         ),
+        (
+            "schedule-never-due",
+            vec![cronjob(json!({"spec": {"schedule": "0 0 31 2 *"}}))],
+            vec![cronjob(json!({"spec": {"schedule": "0 0 29 2 *"}, "status": null}))],
+        ),
         // the zone of the controller is not known, and its last run is of no time of the schedule
         (
             "missed-schedule",
@@ -553,6 +558,13 @@ fn scaling_rows() -> Vec<Row> {
         )]
     };
     let least = || json!({"minAvailable": 2});
+    let two_budgets = |label: &str| {
+        let of = |name: &str, label: &str| {
+            let spec = json!({"spec": {"selector": {"matchLabels": {"app": label}}}});
+            object("PodDisruptionBudget", name, spec)
+        };
+        and(web(1, 1), [pod("web-a", json!({})), of("a", "web"), of("b", label)])
+    };
     vec![
         (
             "hpa-target-missing",
@@ -590,6 +602,7 @@ fn scaling_rows() -> Vec<Row> {
             budget(json!({"maxUnavailable": 0}), [2, 2, 2], "InsufficientPods"),
             budget(least(), [2, 2, 3], "InsufficientPods"),
         ),
+        ("disruption-budgets-overlap", two_budgets("web"), two_budgets("api")),
         ("quota-exhausted", quota("2"), quota("1900m")),
     ]
 }

@@ -6,4 +6,5 @@ mod build;
 mod healthy;
 mod ill;
 mod incidents;
+mod observed;
 mod relations;

@@ -202,8 +202,15 @@ fn ports_are_told_when_they_were_tried() {
     let mut all = web(1, 1);
     all.extend([pod("web-a", silent), service(json!({"spec": {"ports": [{"port": 80}]}}))]);
     let mut snapshot: Snapshot = all.into_iter().collect();
-    assert!(!diagnose(&snapshot, now()).not_looked_at.contains_key("not-listening"));
+    let found = diagnose(&snapshot, now());
+    assert_eq!(found.not_looked_at["not-listening"], "port 80 of pod/web-a was not tried");
+    assert!(!found.not_looked_at.contains_key("target-port-mismatch"));
+    // it may listen on the address of the pod only
     snapshot.add_port("web-a", 80, PortState { loopback: Some(false), address: None });
+    let found = diagnose(&snapshot, now());
+    assert_eq!(found.causes, []);
+    assert!(found.not_looked_at["not-listening"].contains("refuses on its loopback address"));
+    snapshot.add_port("web-a", 80, PortState { loopback: Some(false), address: Some(false) });
     assert_eq!(diagnose(&snapshot, now()).causes[0].id, "not-listening");
 }
 
