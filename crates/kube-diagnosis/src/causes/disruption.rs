@@ -70,7 +70,7 @@ fn overlapping(view: &View<'_>, budget: &Value, so_far: &[Cause]) -> Option<Caus
     };
     let rivals = names(others.iter().copied());
     let detail = format!(
-        "{rivals} selects {}, too, and no pod of two budgets can be evicted",
+        "{} (with {rivals}); the API server evicts no pod that two budgets select",
         names(shared.iter().copied())
     );
     let object = Object::of(budget);
@@ -85,7 +85,10 @@ fn overlapping(view: &View<'_>, budget: &Value, so_far: &[Cause]) -> Option<Caus
         follows_from: so_far.iter().find(is_first).map(|cause| (cause.object.clone(), cause.id)),
         ..Cause::new(OVERLAP, object, MULTIPLE, detail)
     };
-    let hint = "remove all but one of the budgets, or let their selectors select different pods";
+    let hint = format!(
+        "remove all but one of the budgets {}, {rivals}, or let their selectors differ",
+        name(budget)
+    );
     Some(cause.seen([said]).hint(hint))
 }
 

@@ -5,12 +5,16 @@ use super::pods::stands_by;
 use super::workload::{is_behind, wanted};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, count, filled, is_deleting, name, text};
-use crate::pod::{is_live, is_ready};
+use crate::pod::{is_live, is_ready, starting_since};
 use crate::view::View;
+use jiff::SignedDuration;
 use serde_json::Value;
 
 const DEPLOYMENT: &[&str] = &["Deployment", "ReplicaSet"];
 const SETS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "Pod"];
+
+/// How long a pod may not be ready before it counts as one that holds up others.
+const LEFT: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) const KINDS: &[Kind] = &[
     Kind("rollout-paused", "has a change that waits, as its rollout is paused", DEPLOYMENT),
@@ -154,8 +158,9 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
     if old <= kept || live.iter().any(|pod| revision_of(pod).is_empty()) {
         return None;
     }
-    let ill = ill(view, &object, of_pods);
-    let blocker = ill.first()?;
+    let named = ill(view, &object, of_pods).into_iter().next();
+    let is_old = |pod: &&Value| revision_of(pod) != update && is_left(view, pod);
+    let blocker = named.or_else(|| live.iter().copied().find(is_old))?;
     let (detail, hint) = if revision_of(blocker) == update {
         let detail = format!(
             "{} of the new revision is not ready, and {} pods of the old one wait for it",
@@ -182,10 +187,19 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
     let says = format!("updateRevision {update}, {old} of {} pods not of it", live.len());
     Some(
         Cause::new("rollout-stuck", object, "RollingUpdate", detail)
-            .pods([*blocker])
+            .pods([blocker])
             .seen([Evidence::new(source, says)])
             .hint(hint),
     )
+}
+
+/// A pod that has not been ready for some time, and is not about to be.
+fn is_left(view: &View<'_>, pod: &Value) -> bool {
+    let since = condition(pod, "Ready").map(|ready| &ready["lastTransitionTime"]);
+    !is_ready(pod)
+        && since.is_some_and(|since| view.older(since, LEFT))
+        && starting_since(pod, view.now).is_none()
+        && !stands_by(view, pod)
 }
 
 /// A DaemonSet of which as many pods of the new revision are ill as may be at once.
