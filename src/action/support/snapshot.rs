@@ -35,8 +35,10 @@ pub(in crate::action) const KINDS: [&str; 15] = [
 ];
 /// The certificates of cert-manager.
 const CERTIFICATES: &str = "certificates.cert-manager.io";
-/// The most logs, ports and Secrets that are looked at.
+/// The most logs and Secrets that are looked at, and ports at a time.
 const MOST: usize = 10;
+/// The most ports that are tried.
+const PORTS: usize = 30;
 /// How many lines of a log, and how many bytes.
 const TAIL: (i64, u64) = (5, 4096);
 
@@ -375,14 +377,20 @@ async fn ports(
     service: Option<&str>,
     now: jiff::Timestamp,
 ) -> Vec<(String, u16, PortState)> {
-    let wanted = wanted_ports(snapshot, now, service, MOST);
-    let tried = wanted.into_iter().map(|(pod, port)| async move {
-        let place = (namespace, pod.as_str(), port);
-        let mut state = port_state(cluster, place, service.is_some()).await;
-        if service.is_none() && state.loopback == Some(false) {
-            state = port_state(cluster, place, true).await;
-        }
-        (pod, port, state)
-    });
-    join_all(tried).await
+    let mut wanted = wanted_ports(snapshot, now, service, PORTS);
+    let mut found = Vec::new();
+    while !wanted.is_empty() {
+        let later = wanted.split_off(wanted.len().min(MOST));
+        let tried = wanted.into_iter().map(|(pod, port)| async move {
+            let place = (namespace, pod.as_str(), port);
+            let mut state = port_state(cluster, place, service.is_some()).await;
+            if service.is_none() && state.loopback == Some(false) {
+                state = port_state(cluster, place, true).await;
+            }
+            (pod, port, state)
+        });
+        found.extend(join_all(tried).await);
+        wanted = later;
+    }
+    found
 }
