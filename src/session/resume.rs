@@ -285,7 +285,7 @@ fn is_secret(loaded: &BTreeMap<String, Arc<Runbook>>, runbook: &str, name: &str)
 mod tests {
     use super::*;
     use crate::event::sample::{Story, finished};
-    use crate::event::{Outcome, StepFinished};
+    use crate::event::{Outcome, StepFinished, Verdict};
 
     #[test]
     fn a_step_of_an_undo_is_the_same_whichever_version_wrote_it() {
