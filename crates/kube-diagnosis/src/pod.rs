@@ -15,12 +15,14 @@ pub fn is_ready(pod: &Value) -> bool {
     condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True")
 }
 
-/// How long a pod may take to become ready before that says something about it.
+/// How long a pod, or a container, may take to become ready before that says something about it.
 const STARTING: SignedDuration = SignedDuration::from_secs(30);
+/// How long the kubelet may take to act on the last failure of a startup probe.
+const LAG: SignedDuration = SignedDuration::from_secs(10);
 
 /// Since when a pod is starting, if it is: it is not ready, nothing has gone wrong with it so far,
-/// and it has not had its time yet. Its probes may give it more: the time before the first one, and
-/// all the time of a startup probe.
+/// and it has not had its time yet. Its probes may give it more: the time before the first one, that
+/// of as many as must fail, and all the time of a startup probe.
 pub fn starting_since(pod: &Value, now: Timestamp) -> Option<Timestamp> {
     let made = timestamp(&pod["metadata"]["creationTimestamp"])?;
     let refused = condition(pod, "PodScheduled")
@@ -29,16 +31,66 @@ pub fn starting_since(pod: &Value, now: Timestamp) -> Option<Timestamp> {
         (&pod["status"]["initContainerStatuses"], &pod["status"]["containerStatuses"]);
     let good = array(inits).all(|status| is_going_well(status, true))
         && array(mains).all(|status| is_going_well(status, false));
-    let has_its_time = array(&pod["spec"]["containers"]).any(|spec| {
-        let mut own = array(mains).filter(|status| status["name"] == spec["name"]);
-        spec["startupProbe"].is_object() && own.any(|status| status["started"] != true)
-    });
-    let delay = array(&pod["spec"]["containers"])
-        .filter_map(|spec| spec["readinessProbe"]["initialDelaySeconds"].as_i64())
-        .max()
-        .unwrap_or_default();
-    let young = now.duration_since(made) < STARTING + SignedDuration::from_secs(delay);
-    (is_live(pod) && !is_ready(pod) && !refused && good && (young || has_its_time)).then_some(made)
+    let mut begun = begun(pod).peekable();
+    let has_time = if begun.peek().is_none() {
+        let delay = array(&pod["spec"]["containers"])
+            .filter_map(|spec| spec["readinessProbe"]["initialDelaySeconds"].as_i64())
+            .max();
+        now.duration_since(made) < STARTING + SignedDuration::from_secs(delay.unwrap_or_default())
+    } else {
+        begun.all(|(spec, status)| has_its_time(spec, status, made, now))
+    };
+    (is_live(pod) && !is_ready(pod) && !refused && good && has_time).then_some(made)
+}
+
+/// The containers of a pod that run and are not ready, native sidecars among them: spec and status.
+/// An init container that runs is never ready, and says nothing here.
+fn begun(pod: &Value) -> impl Iterator<Item = (&Value, &Value)> {
+    let (spec, status) = (&pod["spec"], &pod["status"]);
+    let sidecars = array(&spec["initContainers"]).filter(|spec| spec["restartPolicy"] == "Always");
+    let of = |specs, statuses| (specs, statuses);
+    let pairs = array(&spec["containers"])
+        .map(move |spec| of(spec, &status["containerStatuses"]))
+        .chain(sidecars.map(move |spec| of(spec, &status["initContainerStatuses"])));
+    pairs.filter_map(|(spec, statuses)| {
+        let status = array(statuses).find(|status| status["name"] == spec["name"])?;
+        (status["state"]["running"].is_object() && status["ready"] != true)
+            .then_some((spec, status))
+    })
+}
+
+/// Whether a container that runs may still be unready. A startup probe bounds itself: the kubelet
+/// ends the container when it has failed too often.
+fn has_its_time(spec: &Value, status: &Value, made: Timestamp, now: Timestamp) -> bool {
+    if spec["startupProbe"].is_object() && status["started"] != true {
+        return true;
+    }
+    let began = timestamp(&status["state"]["running"]["startedAt"]).unwrap_or(made);
+    let before = startup_time(spec).unwrap_or_default();
+    now.duration_since(began) <= before + patience(spec, false)
+}
+
+/// How long a container may take until its startup probe has passed, if it has one.
+pub(crate) fn startup_time(spec: &Value) -> Option<SignedDuration> {
+    spec["startupProbe"].is_object().then(|| budget(&spec["startupProbe"]))
+}
+
+/// How long a container may be unready before that says something about it: while its startup probe
+/// is asked, from the start of the container on; else from when its readiness probe is asked.
+pub(crate) fn patience(spec: &Value, starts: bool) -> SignedDuration {
+    if starts {
+        budget(&spec["startupProbe"]) + LAG
+    } else {
+        STARTING.max(budget(&spec["readinessProbe"]))
+    }
+}
+
+/// The time that a probe leaves by its own fields: until the first one, and until as many have
+/// failed as must. The defaults are those of the API (pkg/apis/core/v1/defaults.go).
+fn budget(probe: &Value) -> SignedDuration {
+    let seconds = |key: &str, otherwise: i64| probe[key].as_i64().unwrap_or(otherwise);
+    let failures = seconds("failureThreshold", 3).saturating_mul(seconds("periodSeconds", 10));
+    SignedDuration::from_secs(seconds("initialDelaySeconds", 0).saturating_add(failures))
 }
 
 /// A container that has not ended badly, was not started again, and waits for nothing but its turn.

@@ -95,6 +95,15 @@ impl<'a> View<'a> {
         timestamp(time).is_some_and(|time| self.now.duration_since(time) > than)
     }
 
+    /// How long ago a time is, in words.
+    pub(crate) fn ago(&self, time: Timestamp) -> String {
+        match self.now.duration_since(time).as_secs().max(0) {
+            seconds @ ..120 => format!("{seconds} s ago"),
+            seconds @ ..7_200 => format!("{} min ago", seconds / 60),
+            seconds => format!("{} h ago", seconds / 3_600),
+        }
+    }
+
     /// The objects of a kind that this one controls.
     pub(crate) fn owned<'b>(
         &self,

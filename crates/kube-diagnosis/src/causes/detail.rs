@@ -1,6 +1,7 @@
 //! What is wrong with a pod in particular, in the few words that follow the title of its cause.
 
 use super::placement::asked as asked_of_node;
+use super::reason::reason;
 use crate::object::{array, filled, text};
 use crate::symptom::{Symptom, point};
 use serde_json::Value;
@@ -26,6 +27,10 @@ pub(super) fn detail(pod: &Value, symptom: &Symptom) -> String {
     }
     let mut said = match symptom.exit_code {
         None => point(&symptom.message),
+        // the kubelet takes the end of the log for the message where the container asks for it
+        Some(_) if spec["terminationMessagePolicy"] == "FallbackToLogsOnError" => {
+            reason(&symptom.last_words).unwrap_or_default().to_owned()
+        }
         Some(_) => symptom.last_words.clone(),
     };
     // the pod and the container are named already
@@ -38,9 +43,11 @@ pub(super) fn detail(pod: &Value, symptom: &Symptom) -> String {
         {
             said = rest.trim().to_owned();
         }
-        // a command that says nothing leaves nothing behind the colon
-        let asked = asked(&spec[*probe]);
-        if said.is_empty() {
+        // a command that says nothing leaves nothing behind the colon, and of a hook the kubelet
+        // says no more than that it failed
+        let asked = asked(if *probe == HOOK { &spec["lifecycle"][HOOK] } else { &spec[*probe] });
+        if said.is_empty() || *probe == HOOK && said == "PostStartHook failed" && !asked.is_empty()
+        {
             said = asked;
         }
     }
@@ -86,6 +93,7 @@ const IMPLIED: &[&str] = &[
     "CrashLoopBackOff",
     "OOMKilled",
     "Unhealthy",
+    "FailedPostStartHook",
     "NotReady",
     "Unschedulable",
     "FailedMount",
@@ -101,9 +109,23 @@ const IMPLIED: &[&str] = &[
 const PROBES: &[(&str, &str, &str)] = &[
     ("liveness-probe-kills", "livenessProbe", "killed by its liveness probe: "),
     ("startup-probe-kills", "startupProbe", "killed by its startup probe: "),
+    ("post-start-hook-failed", HOOK, "killed as its postStart hook failed: "),
     ("readiness-failing", "readinessProbe", ""),
     ("startup-failing", "startupProbe", ""),
 ];
+
+/// The hook of a container's lifecycle that must succeed for it to run.
+const HOOK: &str = "postStart";
+
+/// A container of a pod by its name: spec and status.
+pub(super) fn container_of<'a>(pod: &'a Value, container: &str) -> (&'a Value, &'a Value) {
+    let statuses = ["containerStatuses", "initContainerStatuses"];
+    let mut own = statuses
+        .iter()
+        .flat_map(|key| array(&pod["status"][*key]))
+        .filter(|status| name_of(status) == container);
+    (container_spec(pod, Some(container)), own.next().unwrap_or(&Value::Null))
+}
 
 fn container_spec<'a>(pod: &'a Value, container: Option<&str>) -> &'a Value {
     let all = array(&pod["spec"]["containers"]).chain(array(&pod["spec"]["initContainers"]));

@@ -3,6 +3,7 @@
 use super::Kind;
 use super::detail::detail as in_particular;
 use super::pods::has_new_run;
+use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{controller, count, is_deleting, name, stated, text, timestamp};
 use crate::pod::restarts;
@@ -48,9 +49,8 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
             .as_deref()
             .and_then(|container| view.snapshot.last_words(name(pod), container));
         if let Some(words) = words {
-            let last = words.lines().map(str::trim).rfind(|line| !line.is_empty());
-            detail = format!("{detail}: {}", last.unwrap_or_default());
-            evidence.push(Evidence::new(format!("log of pod/{}", name(pod)), words));
+            detail = format!("{detail}: {}", reason(words).unwrap_or_default());
+            evidence.push(Evidence::new(format!("log of pod/{}", name(pod)), excerpt(words)));
         }
         cause = cause.pods([pod]);
         cause.container = symptom.container;

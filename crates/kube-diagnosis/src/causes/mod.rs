@@ -10,10 +10,12 @@ mod disruption;
 mod job;
 mod namespace;
 mod node;
+mod past;
 mod placement;
 mod pods;
 mod port;
 mod quota;
+mod reason;
 mod rollout;
 mod service;
 mod volume;
@@ -41,6 +43,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         namespace::KINDS,
         node::KINDS,
         pods::KINDS,
+        past::KINDS,
         workload::KINDS,
         rollout::KINDS,
         job::KINDS,
@@ -63,7 +66,11 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(pods::find(view));
     rollout::explain_ports(view, &mut found);
     let rollouts = rollout::find(view, &found);
-    found.extend(workload::find(view, &found, &rollouts));
+    let of_workloads = workload::find(view, &found, &rollouts);
+    let is_late = |cause: &Cause| {
+        cause.id != "pods-unavailable" || !pods::waits_for_rollout(view, &cause.object)
+    };
+    found.extend(of_workloads.into_iter().filter(is_late));
     found.extend(rollouts);
     found.extend(job::find(view));
     found.extend(cronjob::find(view));
@@ -75,6 +82,8 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(volume::find(view));
     found.extend(certificate::find(view));
     consequence::link(view, &mut found);
+    let over = pods::recovered(view, &found);
+    found.extend(over);
     for cause in &mut found {
         cause.detail = shortened(&cause.detail);
     }

@@ -2,12 +2,14 @@
 
 use super::Kind;
 use super::detail::detail;
+use super::past::{self, Tense};
+use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, condition, count, filled, name, text, timestamp};
+use crate::object::{array, condition, controller, count, filled, name, stated, text, timestamp};
 use crate::pod::{is_finished, is_live, is_ready, pod_status, restarts, starting_since};
 use crate::symptom::Symptom;
 use crate::view::{View, listed, said};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 const POD: &[&str] = &["Pod"];
@@ -74,8 +76,6 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("pod-deadline-exceeded", "ran longer than its deadline", POD),
 ];
 
-/// How long ago a pod may have ended of which another has taken the place.
-const RECENT: SignedDuration = SignedDuration::from_mins(10);
 /// How long a controller may take to open a readiness gate.
 const OPENING: SignedDuration = SignedDuration::from_mins(2);
 
@@ -129,20 +129,43 @@ fn unexplained(view: &View<'_>) -> Vec<Cause> {
     found
 }
 
+/// What was wrong a moment ago with pods that work again. It explains nothing of what is wrong now.
+pub(super) fn recovered(view: &View<'_>, present: &[Cause]) -> Vec<Cause> {
+    let mut found = past::find(over(view), view, present);
+    found.iter_mut().for_each(|cause| count_pods(view, cause));
+    found
+}
+
 /// The symptoms of all pods that say something about the present.
 fn seen<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom)> {
-    let mut all = Vec::new();
+    let told = told(view).filter(|(.., tense)| matches!(tense, Tense::Present));
+    told.map(|(pod, symptom, _)| (pod, symptom)).collect()
+}
+
+/// The symptoms of pods that work again, with what was wrong.
+fn over<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom, String)> {
+    let told = told(view).filter_map(|(pod, symptom, tense)| match tense {
+        Tense::Recovered(words) => Some((pod, symptom, words)),
+        Tense::Present | Tense::Over => None,
+    });
+    told.collect()
+}
+
+/// The symptoms of all pods that are to be said by now.
+fn told<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, Symptom, Tense)> {
     // without a status it is a manifest
     let pods = view.of("Pod").iter().filter(|pod| pod["status"].is_object());
-    for pod in pods.filter(|pod| !is_of_ended_job(view, pod)) {
-        let counts = |symptom: &Symptom| {
-            !is_past(view, pod, symptom)
-                && !is_early(view, pod, symptom)
-                && !is_uncertain(view, symptom)
-        };
-        all.extend(view.symptoms(pod).into_iter().filter(counts).map(|symptom| (pod, symptom)));
-    }
-    all
+    let judged = pods.filter(|pod| !is_of_ended_job(view, pod));
+    judged.flat_map(|pod| {
+        let symptoms = view.symptoms(pod).into_iter();
+        let said = symptoms
+            .filter(|symptom| !is_early(view, pod, symptom) && !is_uncertain(view, symptom));
+        said.map(|symptom| {
+            let tense = past::tense(view, pod, &symptom);
+            (pod, symptom, tense)
+        })
+        .collect::<Vec<_>>()
+    })
 }
 
 /// The id of the contract where the symptom's word says more or another thing.
@@ -166,48 +189,14 @@ fn is_of_ended_job(view: &View<'_>, pod: &Value) -> bool {
         })
 }
 
-/// A pod that has ended as a whole and of which another has taken the place is the record of
-/// something that is over: but an eviction or a refusal a moment ago may come again.
-fn is_past(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {
-    let workload = view.workload(pod);
-    if !is_finished(pod) || workload.kind == "Pod" {
-        return false;
-    }
-    let ended = ended(pod, view);
-    let is_recent = ended.is_some_and(|ended| view.now.duration_since(ended) <= RECENT);
-    if workload.kind != "Job" {
-        return !is_recent || !matches!(symptom.id, "evicted" | "node-refused");
-    }
-    // a Job tries again: the attempt that runs now counts, when it has run for some time
-    let made = |pod: &Value| timestamp(&pod["metadata"]["creationTimestamp"]);
-    let index = |pod: &'_ Value| pod["metadata"]["annotations"][INDEX].clone();
-    let later = |other: &Value| {
-        made(other) > made(pod)
-            && index(other) == index(pod)
-            && (is_live(other) || other["status"]["phase"] == "Succeeded")
-    };
-    !is_recent && view.pods_of(&workload).any(later)
-}
-
-/// The annotation of a pod of an Indexed Job.
-const INDEX: &str = "batch.kubernetes.io/job-completion-index";
-
-/// When a pod has ended.
-fn ended(pod: &Value, view: &View<'_>) -> Option<Timestamp> {
-    let of_containers = array(&pod["status"]["containerStatuses"])
-        .filter_map(|status| timestamp(&status["state"]["terminated"]["finishedAt"]));
-    let target = condition(pod, "DisruptionTarget");
-    let of_target = target.and_then(|target| timestamp(&target["lastTransitionTime"]));
-    let event = view.last_event(pod, |event| event.warning).map(|event| event.at);
-    let known = of_containers.chain(of_target).chain(event).max();
-    // a pod that its node refuses ends as it starts
-    known.or_else(|| timestamp(&pod["status"]["startTime"]))
-}
-
 /// What is not to be said before some time has passed.
 fn is_early(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {
     match symptom.id {
-        "readiness-failing" => stands_by(view, pod),
+        "readiness-failing" if stands_by(view, pod) => true,
+        // a container that crashes by itself is told from the first time on
+        "readiness-failing" | "startup-failing" => {
+            symptom.restarts == 0 && is_rolled_out(view, pod)
+        }
         "readiness-gate-unmet" => condition(pod, "Ready")
             .and_then(|ready| timestamp(&ready["lastTransitionTime"]))
             .is_some_and(|since| view.now.duration_since(since) <= OPENING),
@@ -237,6 +226,48 @@ pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
         && all().all(|pod| is_ready(pod) == leads(pod) && (is_ready(pod) || waits(pod)))
 }
 
+/// Whether a pod is of a revision that is being rolled out beside pods of an earlier one that serve.
+/// It has the time that its Deployment has: `Progressing` is true until the progress deadline is
+/// over, and says when the rollout is complete (pkg/controller/deployment/progress.go). A paused
+/// Deployment has no deadline, nor has one without the condition.
+fn is_rolled_out(view: &View<'_>, pod: &Value) -> bool {
+    let workload = view.workload(pod);
+    let deployment = Some(&workload).filter(|workload| workload.kind == "Deployment");
+    let Some(deployment) = deployment.and_then(|one| view.get("Deployment", &one.name)) else {
+        return false;
+    };
+    let goes_on = stated(deployment, "Progressing", "True")
+        .is_some_and(|progressing| progressing["reason"] != "NewReplicaSetAvailable");
+    goes_on
+        && view
+            .pods_of(&workload)
+            .any(|other| is_live(other) && is_ready(other) && is_newer(view, pod, other))
+}
+
+/// Whether a pod of a Deployment is of a later revision than another.
+fn is_newer(view: &View<'_>, pod: &Value, than: &Value) -> bool {
+    let set = |pod: &Value| controller(pod).map(|owner| text(&owner["name"]).to_owned());
+    let revision = |pod: &Value| {
+        let set = view.get("ReplicaSet", &set(pod)?)?;
+        text(&set["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
+            .parse::<u64>()
+            .ok()
+    };
+    let made = |pod: &Value| timestamp(&pod["metadata"]["creationTimestamp"]);
+    set(pod) != set(than)
+        && match (revision(pod), revision(than)) {
+            (Some(own), Some(other)) => own > other,
+            _ => made(pod) > made(than),
+        }
+}
+
+/// Whether a Deployment lacks pods only because a new revision of it has its time.
+pub(super) fn waits_for_rollout(view: &View<'_>, workload: &Object) -> bool {
+    let mut unready =
+        view.pods_of(workload).filter(|pod| is_live(pod) && !is_ready(pod)).peekable();
+    unready.peek().is_some() && unready.all(|pod| restarts(pod) == 0 && is_rolled_out(view, pod))
+}
+
 /// Without its events a container that was killed by its probe looks like one that ended by
 /// itself.
 fn is_uncertain(view: &View<'_>, symptom: &Symptom) -> bool {
@@ -252,7 +283,7 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         .filter(|_| symptom.exit_code.is_some() || symptom.id == "init-container-runs")
         .filter(|_| symptom.last_words.is_empty())
         .and_then(|container| view.snapshot.last_words(name(pod), container));
-    let mut detail = detail(pod, &symptom);
+    let detail = detail(pod, &symptom);
     let source = match &symptom.container {
         Some(container) => format!("pod/{}: container {container}", name(pod)),
         None => format!("pod/{}", name(pod)),
@@ -262,35 +293,38 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         message => format!("{}: {message}", symptom.reason),
     };
     let mut evidence = vec![Evidence::new(source, said)];
-    if let (Some(words), Some(container)) = (logged, &symptom.container) {
-        let last = words.lines().map(str::trim).rfind(|line| !line.is_empty());
-        if let Some(last) = last.filter(|_| {
-            matches!(
-                symptom.id,
-                "app-exit"
-                    | "exits-zero"
-                    | "init-container-fails"
-                    | "init-container-runs"
-                    | "start-error"
-            )
-        }) {
-            detail = format!("{detail}: {last}");
-        }
-        evidence
-            .push(Evidence::new(format!("log of pod/{}, container {container}", name(pod)), words));
-    }
     let mut hint = symptom.hint.clone();
     if let Some(scaling) = scaling(view, pod) {
         hint = format!("{}; otherwise {hint}", scaling.0);
         evidence.push(scaling.1);
     }
-    Cause {
+    let is_said = LOGGED.contains(&symptom.id);
+    let cause = Cause {
         container: symptom.container.clone(),
         ..Cause::new(id(&symptom), workload, &symptom.reason, detail)
     }
     .pods([pod])
     .seen(evidence)
-    .hint(hint)
+    .hint(hint);
+    match logged {
+        Some(log) => with_log(cause, pod, log, is_said),
+        None => cause,
+    }
+}
+
+/// Ids of which the log of the container says why.
+const LOGGED: &[&str] =
+    &["app-exit", "exits-zero", "init-container-fails", "init-container-runs", "start-error"];
+
+/// A cause with the log of its container as evidence, and the line that says why in its sentence.
+pub(super) fn with_log(cause: Cause, pod: &Value, log: &str, is_said: bool) -> Cause {
+    let container = cause.container.as_deref().unwrap_or_default();
+    let source = format!("log of pod/{}, container {container}", name(pod));
+    let detail = match reason(log).filter(|_| is_said) {
+        Some(line) => format!("{}: {line}", cause.detail),
+        None => cause.detail.clone(),
+    };
+    Cause { detail, ..cause }.seen([Evidence::new(source, excerpt(log))])
 }
 
 /// What an autoscaler of nodes does for a pod without one, and where it says so.
@@ -327,15 +361,16 @@ fn count_pods(view: &View<'_>, cause: &mut Cause) {
 /// The containers whose log tells why: pod, container, and whether it is that of the run before.
 pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
     let mut wanted = Vec::new();
-    let mut known: Vec<(Object, &'static str)> = Vec::new();
-    for (pod, symptom) in seen(view) {
+    let mut known: Vec<(Object, &'static str, String)> = Vec::new();
+    let over = over(view).into_iter().map(|(pod, symptom, _)| (pod, symptom));
+    for (pod, symptom) in seen(view).into_iter().chain(over) {
         let Some(container) = &symptom.container else { continue };
         let waits = symptom.id == "init-container-runs";
         if !waits && (symptom.exit_code.is_none() || !symptom.last_words.is_empty()) {
             continue;
         }
-        // one pod speaks for all of its workload
-        let key = (view.workload(pod), symptom.id);
+        // one pod speaks for all of its workload, and each of its containers for itself
+        let key = (view.workload(pod), symptom.id, container.clone());
         if known.contains(&key) || wanted.len() >= most {
             continue;
         }

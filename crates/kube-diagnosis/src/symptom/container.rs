@@ -1,9 +1,10 @@
 //! Symptoms of one container.
 
-use super::{LAG, PodCase, STARTING, Symptom, image};
+use super::killer::{HOOK, Run};
+use super::{ObjectEvent, PodCase, STARTING, Symptom, image};
 use crate::object::{array, filled, text, timestamp};
-use crate::pod::end_text;
-use jiff::SignedDuration;
+use crate::pod::{end_text, patience, startup_time};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// How long ago a container that runs well now may have ended badly: after this time the kubelet
@@ -72,7 +73,9 @@ impl ContainerCase<'_> {
             return None;
         }
         let last = &self.status["lastState"]["terminated"];
-        if last.is_object() && self.is_bad_end(last) && self.is_recent(last, &state["running"]) {
+        // a container whose startup probe may take long has recovered once that has passed
+        let counts = self.is_recent(last, &state["running"]) || self.starts();
+        if last.is_object() && self.is_bad_end(last) && counts {
             return Some(self.ended(last, "Restarted"));
         }
         match self.role {
@@ -169,12 +172,7 @@ impl ContainerCase<'_> {
                         && event.container.is_none_or(|name| name == self.name)
                 });
                 let message = event.map_or(message, |event| event.message);
-                Some(self.make(
-                    "post-start-hook-failed",
-                    reason,
-                    message,
-                    "check lifecycle.postStart of the container",
-                ))
+                Some(self.make("post-start-hook-failed", reason, message, HOOK))
             }
             _ => {
                 Some(self.make("container-waiting", reason, message, "check the events of the pod"))
@@ -196,9 +194,9 @@ impl ContainerCase<'_> {
                     message,
                     "compare its memory use with limits.memory",
                 )
-            } else if let Some((id, hint, said)) = self.killed_by_probe(terminated) {
+            } else if let Some((killer, said)) = self.run(terminated).killer() {
                 last_words.clone_from(&said);
-                self.make(id, "Unhealthy", format!("{said}; {message}"), hint)
+                self.make(killer.id, killer.reason, format!("{said}; {message}"), killer.hint)
             } else if own == "ContainerStatusUnknown" {
                 self.make("container-lost", own, message,
                 "the node lost track of the container: the node restarted, or the container was \
@@ -226,61 +224,20 @@ impl ContainerCase<'_> {
                     "read the log of the init container: the other containers wait for it",
                 )
             } else {
-                self.make(
-                    "app-exit",
-                    reason,
-                    message,
-                    exit_hint(code, self.spec["livenessProbe"].is_object()),
-                )
+                self.make("app-exit", reason, message, self.exit_hint(code))
             };
         Symptom { exit_code: code, last_words, ..symptom }
     }
 
-    /// Whether the kubelet ended this run because a probe failed. A program may end with any code
-    /// then, 0 included.
-    fn killed_by_probe(&self, terminated: &Value) -> Option<(&'static str, &'static str, String)> {
-        let of_this = |name: Option<&str>| name.is_none_or(|name| name == self.name);
-        for (word, id, hint) in [
-            (
-                "liveness",
-                "liveness-probe-kills",
-                "the program is running but its liveness probe fails: send the request of the \
-                    probe, and check its timeout and threshold",
-            ),
-            (
-                "startup",
-                "startup-probe-kills",
-                "the program starts more slowly than its startup probe allows, or does not start: \
-                    check its log and failureThreshold",
-            ),
-        ] {
-            let kill = self.case.seen.last(|event| {
-                event.reason == "Killing"
-                    && of_this(event.container)
-                    && event.message.contains(&format!("failed {word} probe"))
-            });
-            let Some(kill) = kill else { continue };
-            // within this run; a signal may also be of a kill that was no longer recorded: the
-            // kubelet says only so much of one pod
-            let (from, to) =
-                (timestamp(&terminated["startedAt"]), timestamp(&terminated["finishedAt"]));
-            let during =
-                from.is_none_or(|from| kill.at >= from) && to.is_none_or(|to| kill.at <= to);
-            if !during && !matches!(terminated["exitCode"].as_i64(), Some(137 | 143)) {
-                continue;
-            }
-            let failed = self.case.seen.last(|event| {
-                event.reason == "Unhealthy"
-                    && of_this(event.container)
-                    && event.message.to_lowercase().starts_with(word)
-            });
-            let said = failed.map_or_else(
-                || format!("killed by its {word} probe"),
-                |failed| format!("killed by its {word} probe: {}", failed.message),
-            );
-            return Some((id, hint, said));
+    fn run<'b>(&'b self, terminated: &'b Value) -> Run<'b> {
+        Run {
+            pod: self.case.pod,
+            spec: self.spec,
+            container: self.name,
+            restarts: self.restarts,
+            terminated,
+            seen: &self.case.seen,
         }
-        None
     }
 
     fn init_runs(&self, running: &Value) -> Symptom {
@@ -293,36 +250,32 @@ impl ContainerCase<'_> {
         )
     }
 
-    /// A container that runs and does not pass its probes: once a probe has failed, or should have
-    /// passed long ago.
+    /// Its startup probe has not passed yet.
+    fn starts(&self) -> bool {
+        self.status["started"] == false && self.spec["startupProbe"].is_object()
+    }
+
+    /// A container that runs and does not pass its probes, once it has had the time that they give
+    /// it: what a probe says before is how every start looks.
     fn unready(&self, running: &Value) -> Option<Symptom> {
         if self.status["ready"] != false || self.case.is_finished() {
             return None;
         }
-        let starts = self.status["started"] == false && self.spec["startupProbe"].is_object();
+        let starts = self.starts();
         let (word, id, probe) = if starts {
             ("startup", "startup-failing", &self.spec["startupProbe"])
         } else {
             ("readiness", "readiness-failing", &self.spec["readinessProbe"])
         };
         let started = timestamp(&running["startedAt"]);
-        let failed = self.case.seen.last(|event| {
-            event.reason == "Unhealthy"
-                && event.container.is_none_or(|name| name == self.name)
-                && event.message.to_lowercase().starts_with(word)
-                && started.is_none_or(|started| event.at >= started)
-        });
+        let failed = self.failed(word, started);
         // a container without a probe is ready as long as it runs: another one is what is not
         if failed.is_none() && !probe.is_object() {
             return None;
         }
-        let seconds = |key: &str, otherwise: i64| probe[key].as_i64().unwrap_or(otherwise);
-        let due = SignedDuration::from_secs(
-            seconds("initialDelaySeconds", 0)
-                + seconds("periodSeconds", 10)
-                + seconds("timeoutSeconds", 1),
-        ) + LAG;
-        if failed.is_none() && started.is_some() && !self.case.older(&running["startedAt"], due) {
+        let asked = if starts { started } else { started.map(|at| self.asked_since(at, &failed)) };
+        let patience = patience(self.spec, starts);
+        if asked.is_some_and(|asked| self.case.now.duration_since(asked) <= patience) {
             return None;
         }
         let message = failed.map_or_else(
@@ -335,6 +288,52 @@ impl ContainerCase<'_> {
             "send the request of the probe, and read the log to see what the container waits for"
         };
         Some(self.make(id, "NotReady", message, hint))
+    }
+
+    /// The last failure of a probe of this container since it was started.
+    fn failed(&self, word: &str, started: Option<Timestamp>) -> Option<ObjectEvent<'_>> {
+        self.case.seen.last(|event| {
+            event.reason == "Unhealthy"
+                && event.container.is_none_or(|name| name == self.name)
+                && event.message.to_lowercase().starts_with(word)
+                && started.is_none_or(|started| event.at >= started)
+        })
+    }
+
+    /// Since when the readiness probe of a container is asked: since its startup probe has passed,
+    /// if it has one (pkg/kubelet/prober/worker.go). The API does not say when that was: not after
+    /// the first failure of the readiness probe, and not after all that it may take.
+    fn asked_since(&self, started: Timestamp, failed: &Option<ObjectEvent<'_>>) -> Timestamp {
+        let Some(most) = startup_time(self.spec) else { return started };
+        let latest = started.checked_add(most).unwrap_or(started);
+        match failed {
+            Some(failed) if failed.since >= started => failed.since.min(latest),
+            Some(_) => self.failed("startup", Some(started)).map_or(started, |event| event.at),
+            None => latest,
+        }
+    }
+
+    /// What to do about a code that a program has ended with.
+    fn exit_hint(&self, code: Option<i64>) -> &'static str {
+        // a pod that is not started again has no previous run
+        let once = self.case.pod["spec"]["restartPolicy"] == "Never" || self.case.is_finished();
+        match code {
+            Some(126) => "check the mode and the interpreter of its command: it cannot be executed",
+            Some(127) => "correct command and args: the command is not in the image",
+            Some(132) => "use an image that is built for the CPU of the node: killed by SIGILL",
+            Some(139) if once => "read its log: killed by SIGSEGV",
+            Some(139) => "read the log of its previous run: killed by SIGSEGV",
+            Some(137) if self.spec["livenessProbe"].is_object() => {
+                "killed by SIGKILL: check the events of the pod for its liveness probe, and the \
+                    memory of its node"
+            }
+            Some(137) => {
+                "killed by SIGKILL: check the memory of its node, and what may kill processes there"
+            }
+            Some(143) => "ended by SIGTERM: check the events of the pod for the reason",
+            _ if once => "read its log",
+            _ => CRASHED,
+        }
     }
 }
 
@@ -352,24 +351,6 @@ fn ended_text(terminated: &Value, restarts: u64) -> String {
         parts.push(format!("({restarts} restarts)"));
     }
     parts.join(" ")
-}
-
-fn exit_hint(code: Option<i64>, probed: bool) -> &'static str {
-    match code {
-        Some(126) => "the command cannot be executed: check its mode and interpreter",
-        Some(127) => "the command is not in the image",
-        Some(132) => "killed by SIGILL: the image is built for another CPU",
-        Some(139) => "killed by SIGSEGV: read the log of its previous run",
-        Some(137) if probed => {
-            "killed by SIGKILL: check the events of the pod for its liveness probe, and the \
-                memory of its node"
-        }
-        Some(137) => {
-            "killed by SIGKILL: check the memory of its node, and what may kill processes there"
-        }
-        Some(143) => "ended by SIGTERM: check the events of the pod for the reason",
-        _ => CRASHED,
-    }
 }
 
 /// A container that cannot be made from what its spec refers to.

@@ -7,6 +7,7 @@
 
 mod container;
 mod image;
+mod killer;
 mod maker;
 mod scheduling;
 mod seen;

@@ -14,6 +14,11 @@ pub(crate) struct ObjectEvent<'a> {
     pub(crate) container: Option<&'a str>,
     /// When it was last seen; in whole seconds as a rule.
     pub(crate) at: Timestamp,
+    /// When it was first seen.
+    pub(crate) since: Timestamp,
+    /// How often it was seen, as far as it was recorded: of one object the kubelet records no more
+    /// than 25 events at once, and then one in five minutes (client-go, tools/record).
+    pub(crate) count: u64,
 }
 
 /// The events of one object.
@@ -31,6 +36,12 @@ impl<'a> ObjectEvents<'a> {
     /// The last event that fits.
     pub(crate) fn last(&self, fits: impl Fn(&ObjectEvent<'a>) -> bool) -> Option<ObjectEvent<'a>> {
         self.0.iter().rev().copied().find(fits)
+    }
+
+    /// How often events that fit were seen.
+    pub(crate) fn count(&self, fits: impl Fn(&ObjectEvent<'a>) -> bool) -> u64 {
+        let counts = self.0.iter().filter(|event| fits(event)).map(|event| event.count);
+        counts.fold(0, u64::saturating_add)
     }
 
     pub(crate) fn newest(&self) -> Option<Timestamp> {
@@ -70,6 +81,9 @@ fn read(event: &Value) -> Option<ObjectEvent<'_>> {
         &event["firstTimestamp"],
         &event["metadata"]["creationTimestamp"],
     ];
+    let at = times.into_iter().find_map(crate::object::timestamp)?;
+    let first = [&event["firstTimestamp"], &event["deprecatedFirstTimestamp"], &event["eventTime"]];
+    let counts = [&event["series"]["count"], &event["count"], &event["deprecatedCount"]];
     let field = text(&involved(event)["fieldPath"]);
     let message = filled(&event["message"]).unwrap_or_else(|| text(&event["note"]));
     Some(ObjectEvent {
@@ -77,6 +91,8 @@ fn read(event: &Value) -> Option<ObjectEvent<'_>> {
         message: message.trim(),
         warning: event["type"] == "Warning",
         container: field.split_once('{').and_then(|(_, name)| name.strip_suffix('}')),
-        at: times.into_iter().find_map(crate::object::timestamp)?,
+        at,
+        since: first.into_iter().find_map(crate::object::timestamp).unwrap_or(at).min(at),
+        count: counts.into_iter().find_map(Value::as_u64).unwrap_or(1),
     })
 }

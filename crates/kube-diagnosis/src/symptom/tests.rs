@@ -397,7 +397,7 @@ fn probes_that_do_not_pass() {
         std::slice::from_ref(&said),
         &[("readiness-failing", "NotReady", "connection refused")],
     );
-    // from the first event on, and without one once it should have passed
+    // once it should have passed, with an event and without one
     check(
         &with(running(false, "00:58:59")),
         std::slice::from_ref(&said),
@@ -421,8 +421,17 @@ fn probes_that_do_not_pass() {
         "00:59:57",
         "c: Startup probe failed: HTTP probe failed with statuscode: 503",
     );
+    // what a startup probe says within its time is how every start looks
     check(
-        &merged(with(running(false, "00:59:55")), slow),
+        &merged(with(running(false, "00:59:55")), slow.clone()),
+        std::slice::from_ref(&startup),
+        &[],
+    );
+    let late = json!({"status": {"containerStatuses": [{"name": "c", "ready": false,
+        "started": false, "restartCount": 0,
+        "state": {"running": {"startedAt": at("00:59:00")}}}]}});
+    check(
+        &merged(merged(with(running(false, "00:59:00")), slow), late),
         &[startup],
         &[("startup-failing", "NotReady", "503")],
     );

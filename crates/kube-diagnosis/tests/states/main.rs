@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod build;
+mod early;
 mod healthy;
 mod ill;
 mod incidents;
+mod kills;
 mod observed;
 mod relations;

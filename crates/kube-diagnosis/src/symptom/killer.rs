@@ -1,0 +1,166 @@
+//! Who ended a run: the kubelet does when a probe or a hook fails, whatever code the program then
+//! ends with.
+
+use super::{ObjectEvent, ObjectEvents};
+use crate::object::timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// Times of events and of containers are cut to whole seconds, each by its own.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+/// How many kills say of themselves how the runs of a container end.
+const MANY: u64 = 3;
+
+/// What the kubelet ends a container for.
+pub(super) struct Killer {
+    pub(super) id: &'static str,
+    /// The reason in the words of the API.
+    pub(super) reason: &'static str,
+    pub(super) hint: &'static str,
+    /// The probe in its container's spec; none for a hook.
+    probe: Option<&'static str>,
+    /// How it stands in the event of the kill (pkg/kubelet/kuberuntime/kuberuntime_manager.go and
+    /// kuberuntime_container.go).
+    kill: &'static str,
+    /// The reason of the event of the failure, and how its message begins, in lower case. A probe
+    /// that could not be asked has `errored`, and ends nothing (pkg/kubelet/prober/prober.go).
+    failure: (&'static str, &'static str),
+    said: &'static str,
+}
+
+const KILLERS: &[Killer] = &[
+    Killer {
+        id: "liveness-probe-kills",
+        reason: "Unhealthy",
+        hint: "the program is running but its liveness probe fails: send the request of the probe, \
+            and check its timeout and threshold",
+        probe: Some("livenessProbe"),
+        kill: "failed liveness probe",
+        failure: ("Unhealthy", "liveness probe failed"),
+        said: "killed by its liveness probe",
+    },
+    Killer {
+        id: "startup-probe-kills",
+        reason: "Unhealthy",
+        hint: "the program starts more slowly than its startup probe allows, or does not start: \
+            check its log and failureThreshold",
+        probe: Some("startupProbe"),
+        kill: "failed startup probe",
+        failure: ("Unhealthy", "startup probe failed"),
+        said: "killed by its startup probe",
+    },
+    Killer {
+        id: "post-start-hook-failed",
+        reason: "FailedPostStartHook",
+        hint: HOOK,
+        probe: None,
+        kill: "FailedPostStartHook",
+        failure: ("FailedPostStartHook", ""),
+        said: "killed as its postStart hook failed",
+    },
+];
+
+pub(super) const HOOK: &str = "mend lifecycle.postStart of the container: run its command in it, \
+    and wait there for what it needs";
+
+/// A run that has ended, of a container of which these events are.
+pub(super) struct Run<'a> {
+    pub(super) pod: &'a Value,
+    pub(super) spec: &'a Value,
+    pub(super) container: &'a str,
+    pub(super) restarts: u64,
+    pub(super) terminated: &'a Value,
+    pub(super) seen: &'a ObjectEvents<'a>,
+}
+
+/// What is known of a kill, the strongest first.
+type Proof<'a> = fn(&Run<'a>, &Killer) -> bool;
+
+impl<'a> Run<'a> {
+    /// For what the kubelet ended it, if it did, and what says so.
+    pub(super) fn killer(&self) -> Option<(&'static Killer, String)> {
+        let proofs: [Proof<'a>; 3] = [Self::was_killed, Self::failed_at_its_end, Self::is_killed];
+        let mut pairs =
+            proofs.iter().flat_map(|proof| KILLERS.iter().map(move |killer| (proof, killer)));
+        let (_, killer) = pairs.find(|(proof, killer)| proof(self, killer))?;
+        let said = self.seen.last(|event| self.is_failure(event, killer)).map_or_else(
+            || killer.said.to_owned(),
+            |failed| format!("{}: {}", killer.said, failed.message),
+        );
+        Some((killer, said))
+    }
+
+    /// The kill was recorded within this run.
+    fn was_killed(&self, killer: &Killer) -> bool {
+        self.seen.last(|event| self.is_kill(event, killer) && self.is_within(event.at)).is_some()
+    }
+
+    /// The kill was not recorded, and what it was for was: the last failure of a probe lies at the
+    /// end of a run, as the kubelet does not ask again before the next one
+    /// (pkg/kubelet/prober/worker.go, onHold). A failing hook always ends its container.
+    fn failed_at_its_end(&self, killer: &Killer) -> bool {
+        let failed = self.seen.last(|event| self.is_failure(event, killer));
+        let Some(failed) = failed.filter(|failed| self.is_within(failed.at)) else {
+            return false;
+        };
+        let (Some(name), Some(to)) = (killer.probe, self.finished()) else { return true };
+        let probe = &self.spec[name];
+        let seconds = |key: &str, otherwise: i64| {
+            SignedDuration::from_secs(probe[key].as_i64().unwrap_or(otherwise))
+        };
+        let (period, times) =
+            (seconds("periodSeconds", 10), probe["failureThreshold"].as_i64().unwrap_or(3));
+        // a run in which the probe cannot have failed as often as it must has ended by itself
+        let least = i32::try_from(times - 1).unwrap_or(i32::MAX);
+        let least = period.checked_mul(least).unwrap_or(SignedDuration::MAX);
+        let is_long = self.started().is_none_or(|from| to.duration_since(from) + SECOND >= least);
+        // the program may take its time to end
+        let mut slack = period.max(seconds("timeoutSeconds", 1)) + SECOND;
+        if self.looks_killed() {
+            let of_pod = self.pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+            slack = slack.max(seconds("terminationGracePeriodSeconds", of_pod) + SECOND + SECOND);
+        }
+        is_long && to.duration_since(failed.at) <= slack
+    }
+
+    /// Neither was recorded of this run, and of earlier ones was: a run that a signal ended, or the
+    /// program when it was asked to, ended as they did; so did any other, if most of them did.
+    fn is_killed(&self, killer: &Killer) -> bool {
+        let kills = self.seen.count(|event| self.is_kill(event, killer));
+        kills > 0 && self.looks_killed()
+            || kills >= MANY && kills.saturating_mul(2) >= self.restarts
+    }
+
+    /// Its code is that of a signal, or of a program that ends well when it is asked to.
+    fn looks_killed(&self) -> bool {
+        matches!(self.terminated["exitCode"].as_i64(), Some(0 | 137 | 143))
+    }
+
+    fn is_kill(&self, event: &ObjectEvent<'_>, killer: &Killer) -> bool {
+        event.reason == "Killing" && self.is_of_this(event) && event.message.contains(killer.kill)
+    }
+
+    fn is_failure(&self, event: &ObjectEvent<'_>, killer: &Killer) -> bool {
+        let (reason, begin) = killer.failure;
+        event.reason == reason
+            && self.is_of_this(event)
+            && event.message.to_lowercase().starts_with(begin)
+    }
+
+    fn is_of_this(&self, event: &ObjectEvent<'_>) -> bool {
+        event.container.is_none_or(|name| name == self.container)
+    }
+
+    fn started(&self) -> Option<Timestamp> {
+        timestamp(&self.terminated["startedAt"])
+    }
+
+    fn finished(&self) -> Option<Timestamp> {
+        timestamp(&self.terminated["finishedAt"])
+    }
+
+    fn is_within(&self, time: Timestamp) -> bool {
+        self.started().is_none_or(|from| time >= from)
+            && self.finished().is_none_or(|to| time.duration_since(to) <= SECOND)
+    }
+}

@@ -1,0 +1,322 @@
+//! What probes and rollouts say before they have had their time, and after it.
+
+use crate::build::*;
+use serde_json::{Value, json};
+
+/// The Deployment `web` with a pod that was made so long ago; what its containers are like, and what
+/// was seen.
+fn start(age: &str, containers: Value, status: Value, events: Vec<Value>) -> Vec<Value> {
+    let young = json!({"metadata": {"creationTimestamp": ago(age)},
+        "spec": {"containers": containers}, "status": {"startTime": ago(age)}});
+    let pod = merged(merged(ill_pod("web-a", unready(age)), young), status);
+    let mut all = web_with(pod);
+    all[0] = merged(
+        all[0].clone(),
+        json!({"metadata": {"creationTimestamp": ago(age)},
+        "status": {"conditions": [{"type": "Progressing", "status": "True",
+            "reason": "ReplicaSetUpdated", "lastTransitionTime": ago(age)}]}}),
+    );
+    all.push(service(json!({})));
+    all.extend(events);
+    all
+}
+
+fn main_with(probes: Value) -> Value {
+    json!([merged(
+        json!({"name": "main", "image": "example.com/web:1",
+        "ports": [{"containerPort": 8080, "name": "http"}]}),
+        probes
+    )])
+}
+
+fn unhealthy(when: &str, message: &str) -> Value {
+    of_main("web-a", "Unhealthy", when, message)
+}
+
+fn status(since: &str, started: bool) -> Value {
+    json!({"status": {"containerStatuses": [merged(unready(since), json!({"started": started}))]}})
+}
+
+const READINESS: &str =
+    "Readiness probe failed: dial tcp 10.0.0.1:8080: connect: connection refused";
+const STARTUP: &str = "Startup probe failed: dial tcp 10.0.0.1:8080: connect: connection refused";
+
+/// A state, how it is told, and what is named of it.
+type State = (&'static str, Vec<Value>, &'static [&'static str]);
+
+fn all(states: Vec<State>) {
+    for (state, objects, wanted) in states {
+        let found: Vec<String> = found(&objects)
+            .causes
+            .iter()
+            .filter(|cause| cause.follows_from.is_none())
+            .map(|cause| format!("{} {}", cause.object, cause.id))
+            .collect();
+        assert_eq!(found, wanted, "{state}");
+    }
+}
+
+#[test]
+fn a_readiness_probe_has_its_time() {
+    let ready = || main_with(json!({"readinessProbe": {"periodSeconds": 2}}));
+    let slow = |delay: i64| {
+        main_with(json!({"readinessProbe": {"initialDelaySeconds": delay, "periodSeconds": 15,
+            "failureThreshold": 6}}))
+    };
+    let seen = |when: &str| vec![unhealthy(when, READINESS)];
+    let none = || json!({});
+    all(vec![
+        ("failed once so far", start("12s", ready(), none(), seen("1s")), &[]),
+        ("as long as every start may take", start("29s", ready(), none(), seen("1s")), &[]),
+        (
+            "longer",
+            start("32s", ready(), none(), seen("1s")),
+            &["deployment/web readiness-failing"],
+        ),
+        ("within its own time", start("95s", slow(10), none(), seen("1s")), &[]),
+        (
+            "beyond its own time",
+            start("105s", slow(10), none(), seen("1s")),
+            &["deployment/web readiness-failing"],
+        ),
+        (
+            "its fields are missing",
+            start("45s", main_with(json!({"readinessProbe": {}})), none(), vec![]),
+            &["deployment/web readiness-failing"],
+        ),
+        // a large image: the pod is old, and its container is not
+        (
+            "started a moment ago in a pod that waited for its image",
+            start("8m", ready(), status("10s", true), seen("1s")),
+            &[],
+        ),
+        (
+            "only the time of the event is known, as events.k8s.io has it",
+            start(
+                "40s",
+                ready(),
+                none(),
+                vec![merged(
+                    unhealthy("1s", READINESS),
+                    json!({"lastTimestamp": null, "eventTime": "2026-01-15T11:59:59.123456Z",
+                    "series": {"count": 12, "lastObservedTime": "2026-01-15T11:59:59.123456Z"}}),
+                )],
+            ),
+            &["deployment/web readiness-failing"],
+        ),
+        (
+            "beside a sidecar that is ready",
+            start(
+                "40s",
+                json!([{"name": "proxy"}, {"name": "main", "readinessProbe": {"periodSeconds": 2},
+                    "ports": [{"containerPort": 8080, "name": "http"}]}]),
+                json!({"status": {"containerStatuses": [
+                    merged(running(), json!({"name": "proxy"})), unready("40s")]}}),
+                seen("1s"),
+            ),
+            &["deployment/web readiness-failing"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_startup_probe_has_all_its_time() {
+    let slow = || main_with(json!({"startupProbe": {"periodSeconds": 5, "failureThreshold": 60}}));
+    let short = || main_with(json!({"startupProbe": {"periodSeconds": 5, "failureThreshold": 6}}));
+    let both = || {
+        main_with(json!({"startupProbe": {"periodSeconds": 5, "failureThreshold": 60},
+            "readinessProbe": {"periodSeconds": 2}}))
+    };
+    let since = |event: Value, first: &str| merged(event, json!({"firstTimestamp": ago(first)}));
+    let native = |age: &str| {
+        let spec = json!({"spec": {"initContainers": [{"name": "proxy", "restartPolicy": "Always",
+            "startupProbe": {"periodSeconds": 2, "failureThreshold": 60}}]},
+            "status": {"phase": "Pending", "initContainerStatuses": [merged(unready(age),
+                json!({"name": "proxy", "started": false}))],
+                "containerStatuses": [waiting("PodInitializing", "")]}});
+        let event = merged(
+            unhealthy("1s", STARTUP),
+            json!({"involvedObject": {"fieldPath": "spec.initContainers{proxy}"}}),
+        );
+        start(age, main_with(json!({})), spec, vec![event])
+    };
+    all(vec![
+        (
+            "within its 300 seconds",
+            start("200s", slow(), status("200s", false), vec![unhealthy("2s", STARTUP)]),
+            &[],
+        ),
+        (
+            "beyond its 30 seconds",
+            start("45s", short(), status("45s", false), vec![unhealthy("2s", STARTUP)]),
+            &["deployment/web startup-failing"],
+        ),
+        ("a native sidecar within its time", native("50s"), &[]),
+        ("a native sidecar beyond it", native("150s"), &["deployment/web startup-failing"]),
+        (
+            "it has just passed, and readiness was not asked yet",
+            start("200s", both(), status("200s", true), vec![unhealthy("5s", STARTUP)]),
+            &[],
+        ),
+        (
+            "it has passed, and readiness fails for a moment",
+            start(
+                "200s",
+                both(),
+                status("200s", true),
+                vec![unhealthy("9s", STARTUP), since(unhealthy("1s", READINESS), "7s")],
+            ),
+            &[],
+        ),
+        (
+            "it has passed, and readiness fails for a minute",
+            start(
+                "200s",
+                both(),
+                status("200s", true),
+                vec![unhealthy("70s", STARTUP), since(unhealthy("1s", READINESS), "65s")],
+            ),
+            &["deployment/web readiness-failing"],
+        ),
+        // the first run had its whole time, and the second has it, too: that is no start
+        (
+            "killed by it a quarter of an hour ago, and not through yet",
+            start(
+                "40m",
+                main_with(json!({"startupProbe": {"periodSeconds": 10, "failureThreshold": 120}})),
+                json!({"status": {"containerStatuses": [merged(unready("15m"), json!({
+                    "started": false, "restartCount": 1, "lastState": {"terminated": {
+                    "reason": "Error", "exitCode": 143, "startedAt": ago("35m"),
+                    "finishedAt": ago("15m")}}}))]}}),
+                vec![of_main(
+                    "web-a",
+                    "Killing",
+                    "15m",
+                    "Container main failed startup probe, will \
+                    be restarted",
+                )],
+            ),
+            &["deployment/web startup-probe-kills"],
+        ),
+    ]);
+}
+
+/// A Deployment of which two pods of the first revision serve, and one of the second is not ready.
+fn rollout(age: &str, change: Value, progressing: Value) -> Vec<Value> {
+    let mut all = web(2, 2);
+    let revision = |set: Value, number: &str| {
+        merged(
+            set,
+            json!({"metadata": {"annotations": {
+            "deployment.kubernetes.io/revision": number}}}),
+        )
+    };
+    all[0] = merged(
+        all[0].clone(),
+        json!({"metadata": {"creationTimestamp": ago("3d")},
+            "status": {"replicas": 3, "updatedReplicas": 1, "readyReplicas": 2,
+                "conditions": [merged(json!({"type": "Progressing", "status": "True",
+                    "reason": "ReplicaSetUpdated", "lastTransitionTime": ago("2d"),
+                    "lastUpdateTime": ago(age)}), progressing)]}}),
+    );
+    all[1] = revision(all[1].clone(), "1");
+    let second = merged(
+        all[1].clone(),
+        json!({"metadata": {"name": "web-2", "uid":
+        "ReplicaSet-web-2", "creationTimestamp": ago(age), "annotations": {
+        "deployment.kubernetes.io/revision": "2"}}}),
+    );
+    let pod_of_second = owned(
+        merged(
+            merged(
+                ill_pod("web-new", unready(age)),
+                json!({"metadata": {"creationTimestamp": ago(age),
+                    "labels": {"pod-template-hash": "2"}}}),
+            ),
+            change,
+        ),
+        "ReplicaSet",
+        "web-2",
+    );
+    all.extend([
+        second,
+        pod("web-a", json!({})),
+        pod("web-b", json!({})),
+        pod_of_second,
+        of_main("web-new", "Unhealthy", "1s", READINESS),
+        service(json!({})),
+    ]);
+    all
+}
+
+#[test]
+fn a_rollout_beside_serving_pods_has_its_deadline() {
+    let none = || json!({});
+    let fewer = |objects: Vec<Value>| {
+        let mut objects = objects;
+        // maxUnavailable: one of the old pods went first
+        objects.remove(4);
+        objects[0] = merged(
+            objects[0].clone(),
+            json!({"status": {"replicas": 2, "readyReplicas": 1, "availableReplicas": 1}}),
+        );
+        objects
+    };
+    all(vec![
+        ("two seconds old", rollout("2s", none(), none()), &[]),
+        ("five minutes old", rollout("5m", none(), none()), &[]),
+        ("five minutes old, with a pod less", fewer(rollout("5m", none(), none())), &[]),
+        (
+            "its deadline is over",
+            rollout(
+                "12m",
+                none(),
+                json!({"status": "False", "reason": "ProgressDeadlineExceeded", "message": "m"}),
+            ),
+            &["deployment/web readiness-failing", "deployment/web rollout-stuck"],
+        ),
+        // nothing is rolled out: a pod that was ready is not
+        (
+            "the rollout was complete",
+            rollout("5m", none(), json!({"reason": "NewReplicaSetAvailable"})),
+            &["deployment/web readiness-failing"],
+        ),
+        (
+            "it crashes by itself",
+            rollout(
+                "20s",
+                json!({"status": {"containerStatuses": [merged(crashing("Error", 1),
+                    json!({"restartCount": 1}))]}}),
+                none(),
+            ),
+            &["deployment/web app-exit"],
+        ),
+        (
+            "it crashed by itself before",
+            rollout(
+                "20m",
+                json!({"status": {"containerStatuses": [merged(unready("15m"),
+                    json!({"restartCount": 2, "lastState": ended("Error", 1, "15m")}))]}}),
+                none(),
+            ),
+            &["deployment/web readiness-failing"],
+        ),
+        (
+            "its image cannot be pulled",
+            rollout(
+                "20s",
+                json!({"status": {"phase": "Pending", "containerStatuses": [
+                    {"name": "main", "ready": false, "restartCount": 0, "state": {"waiting":
+                    {"reason": "ErrImagePull", "message": "manifest unknown"}}}]}}),
+                none(),
+            ),
+            &["deployment/web image-not-found"],
+        ),
+        // no deadline is kept while it is paused
+        (
+            "paused in the middle",
+            rollout("5m", none(), json!({"status": "Unknown", "reason": "DeploymentPaused"})),
+            &["deployment/web readiness-failing"],
+        ),
+    ]);
+}
