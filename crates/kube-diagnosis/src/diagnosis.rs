@@ -81,6 +81,11 @@ impl Cause {
     /// What is wrong, in one sentence that begins with the object.
     pub fn sentence(&self) -> String {
         let title = title(self.id).unwrap_or(self.id);
+        // a workload is not evicted: one of its pods is
+        let title = match causes::is_of_pod(self.id) && self.object.kind != "Pod" {
+            true => format!("has a pod that {title}"),
+            false => title.to_owned(),
+        };
         match self.detail.as_str() {
             "" => format!("{} {title}", self.object),
             detail => format!("{} {title}: {detail}", self.object),

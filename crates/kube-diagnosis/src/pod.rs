@@ -229,7 +229,8 @@ mod tests {
         json!({"kind": "Pod", "metadata": {"name": "p",
             "creationTimestamp": "2026-01-01T00:00:00Z"},
                "spec": {"containers": [{"name": "c"}, {"name": "d"}],
-               "initContainers": [{"name": "i"}, {"name": "j"}]},
+               "initContainers": [{"name": "i"}, {"name": "j"},
+                   {"name": "s", "restartPolicy": "Always", "startupProbe": {}}]},
                "status": status})
     }
 
@@ -269,7 +270,7 @@ mod tests {
             (
                 json!({"phase": "Pending", "initContainerStatuses": [through,
                     {"name": "j", "state": {"running": {}}}]}),
-                "Init:1/2",
+                "Init:1/3",
             ),
             (
                 json!({"phase": "Pending", "initContainerStatuses": [
@@ -314,7 +315,40 @@ mod tests {
             json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]);
         let startup = json!({"startupProbe": {"periodSeconds": 10}});
         let late = json!({"readinessProbe": {"initialDelaySeconds": 60}});
+        let patient = json!({"readinessProbe": {"periodSeconds": 15, "failureThreshold": 6}});
+        let since = |clock: &str, ready: bool| {
+            json!({"name": "c", "restartCount": 0, "ready": ready, "started": true,
+                "state": {"running": {"startedAt": format!("2026-01-01T{clock}Z")}}})
+        };
+        let both = json!({"startupProbe": {"failureThreshold": 30},
+            "readinessProbe": {"periodSeconds": 2}});
+        // of the pod, `s` is a native sidecar
+        let proxy = |started: bool| json!({"name": "s", "ready": false, "started": started, "state": {"running": {}}});
+        let initializing =
+            json!({"name": "c", "state": {"waiting": {"reason": "PodInitializing"}}});
         for (age, probes, status, wanted) in [
+            // a container that was started late, after its image had come
+            (300, json!({}), json!({"containerStatuses": [since("00:04:50", false)]}), true),
+            (300, json!({}), json!({"containerStatuses": [since("00:04:20", false)]}), false),
+            (85, patient.clone(), json!({"containerStatuses": [since("00:00:00", false)]}), true),
+            (95, patient, json!({"containerStatuses": [since("00:00:00", false)]}), false),
+            // its startup probe may just have passed
+            (200, both.clone(), json!({"containerStatuses": [since("00:00:00", false)]}), true),
+            (400, both, json!({"containerStatuses": [since("00:00:00", false)]}), false),
+            (
+                300,
+                json!({}),
+                json!({"containerStatuses": [initializing],
+                    "initContainerStatuses": [ended(0), proxy(false)]}),
+                true,
+            ),
+            (
+                300,
+                json!({}),
+                json!({"containerStatuses": [initializing],
+                    "initContainerStatuses": [ended(0), proxy(true)]}),
+                false,
+            ),
             (3, json!({}), json!({"phase": "Pending"}), true),
             (3, json!({}), json!({"phase": "Pending", "conditions": unschedulable}), false),
             (3, json!({}), json!({"containerStatuses": [creating]}), true),

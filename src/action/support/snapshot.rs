@@ -39,8 +39,9 @@ const CERTIFICATES: &str = "certificates.cert-manager.io";
 const MOST: usize = 10;
 /// The most ports that are tried.
 const PORTS: usize = 30;
-/// How many lines of a log, and how many bytes.
-const TAIL: (i64, u64) = (5, 4096);
+/// How many lines of a log, and how many bytes: a trace names its cause far above its end. The API
+/// server cuts off the end of what has more bytes.
+const TAIL: (i64, u64) = (60, 65_536);
 
 /// Everything that tells what is wrong in a namespace. `service`: of this one, every port of its
 /// pods is tried.

@@ -59,6 +59,11 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
     all.into_iter().flatten()
 }
 
+/// Whether what an id says is said of a pod, whatever carries the cause.
+pub(crate) fn is_of_pod(id: &str) -> bool {
+    pods::OF_POD.contains(&id)
+}
+
 /// Everything that is seen to be wrong, in the order of the kinds.
 pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     let mut found = namespace::find(view);

@@ -6,7 +6,9 @@ use super::past::{self, Tense};
 use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, filled, name, stated, text, timestamp};
-use crate::pod::{is_finished, is_live, is_ready, pod_status, restarts, starting_since};
+use crate::pod::{
+    annotated_container, is_finished, is_live, is_ready, pod_status, restarts, starting_since,
+};
 use crate::symptom::Symptom;
 use crate::view::{View, listed, said};
 use jiff::SignedDuration;
@@ -72,8 +74,23 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("node-lost", "is on a node that stopped responding", POD),
     Kind("no-address", "has no IP address", POD),
     Kind("pod-failed", "has failed", POD),
-    Kind("pod-not-ready", "has a pod that is not ready, and nothing says why", POD),
+    Kind("pod-not-ready", "is not ready", POD),
     Kind("pod-deadline-exceeded", "ran longer than its deadline", POD),
+];
+
+/// Ids that say something of a pod as a whole.
+pub(super) const OF_POD: &[&str] = &[
+    "stuck-terminating",
+    "evicted",
+    "preempted",
+    "disrupted",
+    "node-shutdown",
+    "node-refused",
+    "node-lost",
+    "no-address",
+    "pod-failed",
+    "pod-not-ready",
+    "pod-deadline-exceeded",
 ];
 
 /// How long a controller may take to open a readiness gate.
@@ -115,18 +132,85 @@ fn unexplained(view: &View<'_>) -> Vec<Cause> {
         {
             continue;
         }
+        let kept_open = match completed(pod) {
+            Some(done) => match kept_open(pod, &workload, &done) {
+                Some(words) => Some(words),
+                // it can never be ready again, and need not
+                None => continue,
+            },
+            None => None,
+        };
         if let Some(cause) = found.iter_mut().find(|cause| cause.object == workload) {
             cause.pods.push(name(pod).to_owned());
             continue;
         }
         let status = pod_status(pod);
         let evidence = Evidence::new(format!("pod/{}", name(pod)), status.clone());
-        let hint =
-            format!("look at it: kubectl describe -n {} pod {}", workload.namespace, name(pod));
-        let cause = Cause::new("pod-not-ready", workload, "NotReady", status);
+        let (detail, hint) = match kept_open {
+            Some(words) => (words, KEPT_OPEN.to_owned()),
+            None => (
+                format!("its status is {status}, and nothing says why"),
+                format!("look at it: kubectl describe -n {} pod {}", workload.namespace, name(pod)),
+            ),
+        };
+        let cause = Cause::new("pod-not-ready", workload, "NotReady", detail);
         found.push(cause.pods([pod]).seen([evidence]).hint(hint));
     }
     found
+}
+
+const KEPT_OPEN: &str = "end the other containers with it, or make them native sidecars: init \
+    containers with restartPolicy Always";
+
+/// The containers that have completed of a pod that is not started again, if they are all that is
+/// not ready: such a pod can never be ready again.
+fn completed(pod: &Value) -> Option<Vec<&str>> {
+    let once = matches!(text(&pod["spec"]["restartPolicy"]), "Never" | "OnFailure");
+    let mut unready = array(&pod["status"]["containerStatuses"])
+        .filter(|status| status["ready"] != true)
+        .peekable();
+    unready.peek().filter(|_| once)?;
+    let done = |status: &Value| status["state"]["terminated"]["exitCode"] == 0;
+    unready.map(|status| done(status).then(|| text(&status["name"]))).collect()
+}
+
+/// Names of containers that only help others, by what they are called.
+const HELPERS: &[&str] = &["proxy", "sidecar", "agent", "envoy", "fluent", "exporter", "istio"];
+
+/// That what a pod is for has completed, and what only helps it still runs and keeps it open. What
+/// a container is for is not in the API: the annotation of kubectl says it, or its name.
+fn kept_open(pod: &Value, workload: &Object, done: &[&str]) -> Option<String> {
+    let running: Vec<&str> = array(&pod["status"]["containerStatuses"])
+        .filter(|status| status["state"]["running"].is_object())
+        .map(|status| text(&status["name"]))
+        .collect();
+    let annotated = annotated_container(pod);
+    let is_main = |one: &&str| match &annotated {
+        Some(main) => main == one,
+        None => {
+            *one == "main"
+                || workload
+                    .name
+                    .strip_prefix(*one)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        }
+    };
+    let is_helper = |one: &&str| HELPERS.iter().any(|part| one.contains(part));
+    let is_kept = done.iter().any(is_main) && !running.iter().any(is_main)
+        || annotated.is_none() && running.iter().all(is_helper) && !done.iter().all(is_helper);
+    (is_kept && !running.is_empty()).then(|| {
+        let verb = |all: &[&str], one: &'static str, many: &'static str| match all.len() {
+            1 => one,
+            _ => many,
+        };
+        format!(
+            "{} {} completed, and {} still {}",
+            listed(done),
+            verb(done, "has", "have"),
+            listed(&running),
+            verb(&running, "runs", "run")
+        )
+    })
 }
 
 /// What was wrong a moment ago with pods that work again. It explains nothing of what is wrong now.

@@ -186,46 +186,47 @@ impl ContainerCase<'_> {
         let code = terminated["exitCode"].as_i64();
         let own = text(&terminated["reason"]);
         let mut last_words = text(&terminated["message"]).trim().to_owned();
-        let symptom =
-            if own == "OOMKilled" {
-                self.make(
-                    "oom-killed",
-                    "OOMKilled",
-                    message,
-                    "compare its memory use with limits.memory",
-                )
-            } else if let Some((killer, said)) = self.run(terminated).killer() {
-                last_words.clone_from(&said);
-                self.make(killer.id, killer.reason, format!("{said}; {message}"), killer.hint)
-            } else if own == "ContainerStatusUnknown" {
-                self.make("container-lost", own, message,
-                "the node lost track of the container: the node restarted, or the container was \
-                    removed")
-            } else if matches!(own, "StartError" | "ContainerCannotRun" | "RunContainerError") {
-                self.make(
-                    "start-error",
-                    if reason == "CrashLoopBackOff" { reason } else { own },
-                    message,
-                    start_hint(text(&terminated["message"])),
-                )
-            } else if code == Some(0) {
-                self.make(
-                    "exits-zero",
-                    reason,
-                    message,
-                    "the program exits and is restarted: it must run in the foreground, or in a \
-                        Job",
-                )
-            } else if self.role == Role::Init {
-                self.make(
-                    "init-container-fails",
-                    reason,
-                    message,
-                    "read the log of the init container: the other containers wait for it",
-                )
-            } else {
-                self.make("app-exit", reason, message, self.exit_hint(code))
-            };
+        let symptom = if own == "OOMKilled" {
+            self.make(
+                "oom-killed",
+                "OOMKilled",
+                message,
+                "compare its memory use with limits.memory",
+            )
+        } else if let Some((killer, said)) = self.run(terminated).killer() {
+            last_words.clone_from(&said);
+            self.make(killer.id, killer.reason, format!("{said}; {message}"), killer.hint)
+        } else if own == "ContainerStatusUnknown" {
+            self.make(
+                "container-lost",
+                own,
+                message,
+                "check the node: it restarted, or the container was removed there",
+            )
+        } else if matches!(own, "StartError" | "ContainerCannotRun" | "RunContainerError") {
+            self.make(
+                "start-error",
+                if reason == "CrashLoopBackOff" { reason } else { own },
+                message,
+                start_hint(text(&terminated["message"])),
+            )
+        } else if code == Some(0) {
+            self.make(
+                "exits-zero",
+                reason,
+                message,
+                "run the program in the foreground, or in a Job: it exits and is restarted",
+            )
+        } else if self.role == Role::Init {
+            self.make(
+                "init-container-fails",
+                reason,
+                message,
+                "read the log of the init container: the other containers wait for it",
+            )
+        } else {
+            self.make("app-exit", reason, message, self.exit_hint(code))
+        };
         Symptom { exit_code: code, last_words, ..symptom }
     }
 
@@ -273,7 +274,8 @@ impl ContainerCase<'_> {
         if failed.is_none() && !probe.is_object() {
             return None;
         }
-        let asked = if starts { started } else { started.map(|at| self.asked_since(at, &failed)) };
+        let asked =
+            if starts { started } else { started.map(|at| self.asked_since(at, failed.as_ref())) };
         let patience = patience(self.spec, starts);
         if asked.is_some_and(|asked| self.case.now.duration_since(asked) <= patience) {
             return None;
@@ -303,7 +305,7 @@ impl ContainerCase<'_> {
     /// Since when the readiness probe of a container is asked: since its startup probe has passed,
     /// if it has one (pkg/kubelet/prober/worker.go). The API does not say when that was: not after
     /// the first failure of the readiness probe, and not after all that it may take.
-    fn asked_since(&self, started: Timestamp, failed: &Option<ObjectEvent<'_>>) -> Timestamp {
+    fn asked_since(&self, started: Timestamp, failed: Option<&ObjectEvent<'_>>) -> Timestamp {
         let Some(most) = startup_time(self.spec) else { return started };
         let latest = started.checked_add(most).unwrap_or(started);
         match failed {
@@ -380,22 +382,22 @@ fn start_hint(message: &str) -> &'static str {
     let lower = message.to_lowercase();
     let has = |part: &str| lower.contains(part);
     if has("exec format error") {
-        "the image is not built for the architecture of the node"
+        "use an image that is built for the architecture of the node"
     } else if has("executable file not found")
         || has("exec: \"") && has("no such file or directory")
     {
-        "its command is not in the image: check command and args"
+        "check command and args: the command is not in the image"
     } else if has("permission denied") {
-        "permission to execute the command is denied: check its mode, the user and the security \
-            context"
+        "check the mode of the command, the user and the security context: permission to execute \
+            it is denied"
     } else if has("no command specified") {
-        "the image has no command of its own: set one"
+        "set a command: the image has none of its own"
     } else if has("deadline exceeded") || has("is reserved for") {
-        "the container runtime of the node is overloaded"
+        "check the load of the node: its container runtime does not answer in time"
     } else if has("mount") {
         "check the paths of its mounts"
     } else if has("read-only") {
-        "the container writes to a read-only path: check readOnlyRootFilesystem and its mounts"
+        "check readOnlyRootFilesystem and its mounts: the container writes to a read-only path"
     } else {
         "check its command, its mounts and its security context"
     }

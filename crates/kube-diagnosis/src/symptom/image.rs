@@ -28,11 +28,15 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
         "registry-rate-limit",
         "wait, log in to the registry, or use a mirror",
     ),
-    (&["no space left"], "node-disk-full", "the node has no space left for images"),
+    (
+        &["no space left"],
+        "node-disk-full",
+        "free space for images on the node, or add another node",
+    ),
     (
         &["no match for platform", "exec format"],
         "image-wrong-platform",
-        "the image is not built for the architecture of the node",
+        "use an image that is built for the architecture of the node",
     ),
     (
         &[
@@ -92,7 +96,7 @@ pub(super) fn cause(
             return (
                 "image-not-present",
                 said.to_owned(),
-                "the image is not on the node, and imagePullPolicy does not allow pulling it",
+                "load the image onto the node, or set an imagePullPolicy that allows pulling it",
             );
         }
         _ => {}

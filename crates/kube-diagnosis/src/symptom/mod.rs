@@ -86,6 +86,25 @@ const TERMINATING: SignedDuration = SignedDuration::from_secs(30);
 /// How long a condition may lag behind what it is made of.
 const LAG: SignedDuration = SignedDuration::from_secs(10);
 
+const PREEMPTED: &str = "add room to the cluster, or raise the priority of the pod: one with higher \
+    priority takes its place";
+
+/// What to do about an eviction by the kubelet: a pod that has used more than its own limit is
+/// evicted from a node that lacks nothing (pkg/kubelet/eviction/helpers.go, localStorageEviction).
+fn eviction_hint(message: &str) -> &'static str {
+    if message.contains("Usage of EmptyDir volume") {
+        "raise sizeLimit of this emptyDir volume, or write less to it: the pod exceeded its own limit"
+    } else if message.contains("local ephemeral storage limit")
+        || message.contains("ephemeral local storage usage exceeds")
+    {
+        "raise limits.ephemeral-storage, or write less to the disk of the node: the pod exceeded \
+            its own limit"
+    } else {
+        "check the conditions of its node and the requests of the pod: the node was short of a \
+            resource"
+    }
+}
+
 /// Everything that keeps a pod from working at this time: first of the pod as a whole, then by
 /// container. `events` may hold those of other objects, too.
 ///
@@ -182,25 +201,24 @@ impl PodCase<'_> {
         }
         let reason = filled(&status["reason"]).filter(|_| status["phase"] == "Failed")?;
         let (id, hint) = match reason {
-            "Evicted" => (
-                "evicted",
-                "the node was short of a resource: check its conditions and the requests of the \
-                    pod",
+            "Evicted" => ("evicted", eviction_hint(text(&status["message"]))),
+            "DeadlineExceeded" => (
+                "deadline-exceeded",
+                "find out what takes so long, or raise activeDeadlineSeconds of the pod",
             ),
-            "DeadlineExceeded" => {
-                ("deadline-exceeded", "the pod ran longer than activeDeadlineSeconds")
-            }
-            "Terminated" | "NodeShutdown" | "Shutdown" => {
-                ("node-shutdown", "its node was shut down")
-            }
-            "Preempting" => ("preempted", "a pod with higher priority preempted it"),
+            "Terminated" | "NodeShutdown" | "Shutdown" => (
+                "node-shutdown",
+                "delete the pod if it is no longer needed: its node was shut down",
+            ),
+            "Preempting" => ("preempted", PREEMPTED),
             "NodeAffinity" | "UnexpectedAdmissionError" => (
                 "node-refused",
-                "the kubelet rejected the pod: check the labels, taints and devices of the node",
+                "check the labels, taints and devices of the node: its kubelet rejected the pod",
             ),
-            _ if reason.starts_with("OutOf") => {
-                ("node-refused", "the node no longer had room for the pod")
-            }
+            _ if reason.starts_with("OutOf") => (
+                "node-refused",
+                "check the free resources of the node: it no longer had room for the pod",
+            ),
             _ => ("pod-failed", "check the events of the pod"),
         };
         Some(Symptom::of_pod(id, reason, text(&status["message"]), hint))
@@ -217,10 +235,8 @@ impl PodCase<'_> {
         let target =
             condition(self.pod, "DisruptionTarget").filter(|target| target["status"] == "True")?;
         let (id, hint) = match filled(&target["reason"]) {
-            Some("PreemptionByScheduler") => {
-                ("preempted", "a pod with higher priority preempts it")
-            }
-            _ => ("disrupted", "the pod was evicted: a drain, a preemption or a taint"),
+            Some("PreemptionByScheduler") => ("preempted", PREEMPTED),
+            _ => ("disrupted", "find out who evicts it: a drain, a preemption or a taint"),
         };
         Some(Symptom::of_pod(
             id,

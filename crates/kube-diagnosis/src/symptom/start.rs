@@ -58,7 +58,9 @@ fn blocked(case: &PodCase<'_>, event: &ObjectEvent<'_>) -> Symptom {
         "FailedCreatePodSandBox" | "FailedPodSandBoxStatus" => {
             ("sandbox-failed", sandbox_hint(event.message))
         }
-        "NetworkNotReady" => ("network-not-ready", "the network plugin is not ready on the node"),
+        "NetworkNotReady" => {
+            ("network-not-ready", "check the network plugin on the node: it is not ready")
+        }
         "NodeNotReady" => return case.node_lost(event.message),
         _ => ("not-started", "check the events of the pod"),
     };
@@ -72,9 +74,9 @@ fn mount_hint(message: &str) -> &'static str {
     } else if has("configmap") && (has("not found") || has("non-existent")) {
         "create the ConfigMap or its key, or correct the volume that refers to it"
     } else if has("registered CSI drivers") {
-        "the CSI driver is not running on the node"
+        "check the pods of the CSI driver: it is not running on the node"
     } else if has("hostPath type check failed") {
-        "the path does not exist on the node, or has another type"
+        "create the path on the node, or correct path and type of the hostPath volume"
     } else {
         "check the volume and its storage"
     }
@@ -95,7 +97,7 @@ fn sandbox_hint(message: &str) -> &'static str {
         || lower.contains("runtime handler")
         || lower.contains("no runtime for")
     {
-        "the node does not have the runtime of runtimeClassName"
+        "correct runtimeClassName, or use a node that has this runtime"
     } else if lower.contains("network") || lower.contains("cni") {
         "check the network plugin on the node: its pods, configuration and free addresses"
     } else {
@@ -114,7 +116,7 @@ fn slow(case: &PodCase<'_>, progress: Option<ObjectEvent<'_>>) -> Option<Symptom
             "image-pull-slow",
             "Pulling",
             message,
-            "a large image or a slow registry: wait, or check the network of the node",
+            "wait, or check the network of the node: the image is large, or its registry is slow",
         );
         return Some(Symptom { container: pulling.container.map(str::to_owned), ..symptom });
     }

@@ -70,11 +70,20 @@ fn crash_rows() -> Vec<Row> {
         );
         and(web(1, 1), [pod("web-a", json!({"status": {"containerStatuses": [last]}}))])
     };
+    let once = |restarts: u64| {
+        let last = merged(
+            running(),
+            json!({"restartCount": restarts, "lastState": ended("Error", 3, "3m"),
+                "state": {"running": {"startedAt": ago("3m")}}}),
+        );
+        and(web(1, 1), [pod("web-a", json!({"status": {"containerStatuses": [last]}}))])
+    };
     vec![
         ("oom-killed", ill(crashing("OOMKilled", 137)), old("OOMKilled", 137)),
         ("app-exit", ill(crashing("Error", 3)), old("Error", 3)),
         ("liveness-probe-kills", probed("livenessProbe", "liveness"), ill(crashing("Error", 1))),
         ("startup-probe-kills", probed("startupProbe", "startup"), ill(crashing("Error", 1))),
+        ("recovered", once(1), once(2)),
         ("start-error", ill(crashing("StartError", 128)), ill(crashing("Error", 128))),
         ("exits-zero", ill(crashing("Completed", 0)), ill(crashing("Error", 1))),
         ("init-container-fails", init(crashing("Error", 1)), init(unready("10s"))),

@@ -9,4 +9,5 @@ mod ill;
 mod incidents;
 mod kills;
 mod observed;
+mod over;
 mod relations;
