@@ -368,7 +368,7 @@ fn what_to_do_can_be_done() {
         "Error creating: pods \
         \"web-x\" is forbidden: no PriorityClass with name high was found",
     ));
-    assert!(hint(&refused).starts_with("create the named class"), "{}", hint(&refused));
+    assert!(hint(&refused).starts_with("create the PriorityClass"), "{}", hint(&refused));
     let claim = "0/1 nodes are available: persistentvolumeclaim \"x\" not found. not found";
     let all = web_with(unscheduled("web-a", claim));
     assert!(sentences(&all)[0].contains("\"x\" not found (pod"), "{:?}", sentences(&all));
