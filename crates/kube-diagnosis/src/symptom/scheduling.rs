@@ -87,9 +87,8 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
         .map(|said| (filled(&said["reason"]).unwrap_or("Unschedulable"), text(&said["message"])))
         .or_else(event)
     {
-        let message = without_suffix(message);
-        let (id, hint) = class(&message);
-        let hint = match missing_claim(&message) {
+        let (id, hint) = class(message);
+        let hint = match missing_claim(message) {
             Some(claim) => format!(
                 "PersistentVolumeClaim {claim} does not exist: create it, or correct claimName"
             ),
@@ -130,14 +129,6 @@ fn gated(pod: &Value, message: &str) -> Symptom {
         gates => format!("{hint}: {}", gates.join(", ")),
     };
     Symptom::of_pod("scheduling-gated", "SchedulingGated", message, hint)
-}
-
-/// The message without what Kubernetes 1.35 puts behind its end: `… not found. not found`.
-fn without_suffix(message: &str) -> String {
-    match message.strip_suffix(" not found") {
-        Some(sentence) if sentence.ends_with('.') => sentence.to_owned(),
-        _ => message.to_owned(),
-    }
 }
 
 /// The claim that the scheduler did not find (pkg/scheduler/framework/plugins/volumebinding); one

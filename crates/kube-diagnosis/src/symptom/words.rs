@@ -50,10 +50,8 @@ impl Symptom {
 pub(crate) fn point(message: &str) -> String {
     let nodes = message.split(" no new claims to deallocate").next().unwrap_or(message);
     let nodes = nodes.split(" preemption: ").next().unwrap_or(nodes);
-    // Kubernetes 1.35 says twice that a claim is not found
-    let cut = nodes.trim_end_matches('.').strip_suffix(" not found. not found");
-    let once = cut.map(|before| format!("{before} not found"));
-    let nodes = once.as_deref().unwrap_or(nodes);
+    // what Kubernetes 1.35 puts behind a sentence about claims
+    let nodes = nodes.trim_end_matches('.').strip_suffix(". not found").unwrap_or(nodes);
     let Some(last) =
         WRAPPERS.iter().filter_map(|wrapper| Some(nodes.rfind(wrapper)? + wrapper.len())).max()
     else {

@@ -203,7 +203,7 @@ fn a_claim_that_does_not_exist_is_to_be_created() {
     let cause = one(&waiting_for(["never-made", "never-made"], gone), "volume-unbound");
     let hint = "PersistentVolumeClaim never-made does not exist: create it, or correct claimName";
     assert_eq!(cause.hint, hint);
-    let detail = "persistentvolumeclaim \"never-made\" not found. (all 2 pods)";
+    let detail = "persistentvolumeclaim \"never-made\" not found (all 2 pods)";
     assert!(cause.detail.ends_with(detail), "{}", cause.detail);
     for (message, part) in [
         (
