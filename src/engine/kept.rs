@@ -49,7 +49,8 @@ impl Run {
     }
 
     /// The output of a kept step. Where the record lacks what is secret in it, it is read once more:
-    /// then it is known again what is secret. None if it is not what was read before.
+    /// then it is known again what is secret. None if it is not what was read before, and nothing was
+    /// changed since.
     pub(super) async fn output_of(
         &self,
         scope: &Scope,
@@ -72,7 +73,13 @@ impl Run {
         }
         let again = self.read_again(scope, step, path).await;
         let is_same = |again: &Value| self.masker.clean_value(again) == recorded.to_value();
-        Ok(again.filter(is_same).map(Data::from))
+        if let Some(again) = again.filter(is_same) {
+            return Ok(Some(again.into()));
+        }
+        let was_changed = self
+            .recorder
+            .state(|state| state.executed_after(path).any(|(_, later)| later.changes()));
+        Ok(was_changed.then_some(recorded))
     }
 
     /// What a step reads now, without a record of it; none if it cannot be read.
