@@ -81,8 +81,14 @@ pub(crate) fn patience(spec: &Value, starts: bool) -> SignedDuration {
     if starts {
         budget(&spec["startupProbe"]) + LAG
     } else {
-        STARTING.max(budget(&spec["readinessProbe"]))
+        failing(&spec["readinessProbe"]).unwrap_or(STARTING)
     }
+}
+
+/// When a probe has failed as often as it must, from when it is asked; none if there is no probe.
+fn failing(probe: &Value) -> Option<SignedDuration> {
+    let last = SignedDuration::from_secs(probe["periodSeconds"].as_i64().unwrap_or(10));
+    probe.is_object().then(|| budget(probe) - last)
 }
 
 /// The time that a probe leaves by its own fields: until the first one, and until as many have
@@ -330,7 +336,7 @@ mod tests {
             // a container that was started late, after its image had come
             (300, json!({}), json!({"containerStatuses": [since("00:04:50", false)]}), true),
             (300, json!({}), json!({"containerStatuses": [since("00:04:20", false)]}), false),
-            (85, patient.clone(), json!({"containerStatuses": [since("00:00:00", false)]}), true),
+            (70, patient.clone(), json!({"containerStatuses": [since("00:00:00", false)]}), true),
             (95, patient, json!({"containerStatuses": [since("00:00:00", false)]}), false),
             // its startup probe may just have passed
             (200, both.clone(), json!({"containerStatuses": [since("00:00:00", false)]}), true),

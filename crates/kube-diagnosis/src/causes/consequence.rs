@@ -3,10 +3,8 @@
 
 use super::is_behind;
 use crate::cause::{Cause, Object};
-use crate::concern::uses;
 use crate::object::{array, filled, text};
 use crate::view::View;
-use serde_json::Value;
 
 /// What a cause follows from.
 type Root = (Object, &'static str);
@@ -24,10 +22,6 @@ const NODE: &[(&str, &[&str])] = &[
     ),
     ("node-network-unavailable", &["node.kubernetes.io/network-unavailable"]),
 ];
-
-/// What keeps a claim from its volume.
-const UNBOUND: &[&str] =
-    &["storage-class-missing", "volume-provisioning-failed", "volume-not-bound", "volume-lost"];
 
 /// Says of every cause that has none so far what it follows from.
 pub(super) fn link(view: &View<'_>, found: &mut [Cause]) {
@@ -70,7 +64,6 @@ fn root(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
         "evicted" | "node-disk-full" | "node-refused" => {
             of_node(view, cause, found, &["node-pressure", "node-not-ready"])
         }
-        "volume-unbound" => of_claim(view, cause, found),
         "volume-attach-failed" => of_holder(view, cause, found),
         "taint-not-tolerated" => of_taint(view, cause, found),
         "rollout-stuck" => of_refusal(cause, found),
@@ -96,19 +89,6 @@ fn of_node(view: &View<'_>, cause: &Cause, found: &[Cause], ids: &[&str]) -> Opt
     let pods = cause.pods.iter().filter_map(|pod| view.get("Pod", pod));
     let roots: Option<Vec<Root>> = pods.map(|pod| of(filled(&pod["spec"]["nodeName"])?)).collect();
     roots?.into_iter().next()
-}
-
-/// The claim of a pod that is not bound, if that says of each of its pods what is wrong.
-fn of_claim(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
-    let of = |pod: &Value| {
-        let mut claims = found.iter().filter(|other| {
-            other.object.kind == "PersistentVolumeClaim" && UNBOUND.contains(&other.id)
-        });
-        claims.find(|other| uses(pod, &other.object.name))
-    };
-    let pods = cause.pods.iter().filter_map(|pod| view.get("Pod", pod));
-    let roots: Option<Vec<&Cause>> = pods.map(of).collect();
-    roots?.first().map(|other| (other.object.clone(), other.id))
 }
 
 /// The lost node of another pod of the same workload, which holds the volume.

@@ -17,11 +17,20 @@ const TOLERATED: &[&str] = &[
 
 /// What keeps the pods of a spec from every node.
 pub(super) enum Nowhere {
-    /// No node has the labels that it selects, as somebody has set it.
+    /// It is for a platform that no node has: no fault of a cluster without Windows.
     Unselected(String),
     /// Something else, or it cannot be told what.
     Other(String),
 }
+
+/// The labels that say of what kind a node is (well-known labels of Kubernetes).
+const PLATFORM: [&str; 5] = [
+    "kubernetes.io/os",
+    "kubernetes.io/arch",
+    "beta.kubernetes.io/os",
+    "beta.kubernetes.io/arch",
+    "node.kubernetes.io/windows-build",
+];
 
 /// What keeps the pods of this spec from every node, in words. Without nodes nothing can be told of
 /// their labels and taints.
@@ -37,15 +46,22 @@ pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> Nowhere {
     }
     let selected: Vec<&Value> = nodes.iter().filter(|node| has_labels(node, spec)).collect();
     if selected.is_empty() {
-        return Nowhere::Unselected(format!(
-            "its nodeSelector {selector} fits no node ({} looked at)",
-            nodes.len()
-        ));
+        let detail =
+            format!("its nodeSelector {selector} fits no node ({} looked at)", nodes.len());
+        let is_elsewhere = |key: &&str| {
+            let wanted = &spec["nodeSelector"][*key];
+            wanted.is_string()
+                && nodes.iter().all(|node| node["metadata"]["labels"][*key] != *wanted)
+        };
+        return match PLATFORM.iter().any(|key| is_elsewhere(key)) {
+            true => Nowhere::Unselected(detail),
+            false => Nowhere::Other(detail),
+        };
     }
     let near: Vec<&Value> = selected.into_iter().filter(|node| satisfies(node, rules)).collect();
     if near.is_empty() {
         let rules = terms(rules);
-        return Nowhere::Unselected(format!(
+        return Nowhere::Other(format!(
             "its node affinity fits no node ({} looked at): {rules}",
             nodes.len()
         ));

@@ -228,8 +228,8 @@ fn ordinal(pod: &Value) -> Option<u64> {
     name(pod).rsplit_once('-')?.1.parse().ok()
 }
 
-/// The reason of a DaemonSet for nodes that the cluster does not have: as somebody has set it, and no
-/// fault of a cluster without Windows or GPUs. The runbooks tell it from what a taint keeps away.
+/// The reason of a DaemonSet for a platform that no node of the cluster has. The runbooks tell it
+/// from one that a label, a rule or a taint keeps away.
 const NO_NODE_SELECTED: &str = "NoNodeSelected";
 
 fn nowhere(view: &View<'_>, set: &Value) -> Option<Cause> {

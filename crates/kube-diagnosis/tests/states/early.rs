@@ -58,7 +58,7 @@ fn all(states: Vec<State>) {
 
 #[test]
 fn a_readiness_probe_has_its_time() {
-    let ready = || main_with(json!({"readinessProbe": {"periodSeconds": 2}}));
+    let ready = || main_with(json!({"readinessProbe": {"periodSeconds": 10}}));
     let slow = |delay: i64| {
         main_with(json!({"readinessProbe": {"initialDelaySeconds": delay, "periodSeconds": 15,
             "failureThreshold": 6}}))
@@ -67,13 +67,13 @@ fn a_readiness_probe_has_its_time() {
     let none = || json!({});
     all(vec![
         ("failed once so far", start("12s", ready(), none(), seen("1s")), &[]),
-        ("as long as every start may take", start("29s", ready(), none(), seen("1s")), &[]),
+        ("as often as it may fail", start("19s", ready(), none(), seen("1s")), &[]),
         (
             "longer",
             start("32s", ready(), none(), seen("1s")),
             &["deployment/web readiness-failing"],
         ),
-        ("within its own time", start("95s", slow(10), none(), seen("1s")), &[]),
+        ("within its own time", start("80s", slow(10), none(), seen("1s")), &[]),
         (
             "beyond its own time",
             start("105s", slow(10), none(), seen("1s")),
@@ -125,7 +125,7 @@ fn a_startup_probe_has_all_its_time() {
     let short = || main_with(json!({"startupProbe": {"periodSeconds": 5, "failureThreshold": 6}}));
     let both = || {
         main_with(json!({"startupProbe": {"periodSeconds": 5, "failureThreshold": 60},
-            "readinessProbe": {"periodSeconds": 2}}))
+            "readinessProbe": {"periodSeconds": 10}}))
     };
     let since = |event: Value, first: &str| merged(event, json!({"firstTimestamp": ago(first)}));
     let native = |age: &str| {
