@@ -75,7 +75,7 @@ impl Run {
             expectations: Vec::new(),
             output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}).into(),
             recorded: None,
-            lacks: Lack::of(&inner.runbook.steps, &inner).or(open),
+            lacks: Lack::of(&inner.runbook.steps, &inner).or(open).map(Box::new),
         })
     }
 }

@@ -52,8 +52,8 @@ impl Run {
             ]));
             outcomes.push(outcome);
             let only_left_out = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
-            stopped = !(outcome.is_good() || outcome == Outcome::Skipped || only_left_out)
-                && !Self::goes_on(scope, step.on_failure);
+            let is_over = outcome.is_good() || outcome == Outcome::Skipped || only_left_out;
+            stopped = !is_over && !Self::goes_on(scope, step.on_failure);
         }
         let is_whole = outcomes.len() == items.len() && !outcomes.contains(&Outcome::Cancelled);
         let is_cut = !is_whole && self.halted(scope);
@@ -65,7 +65,8 @@ impl Run {
             expectations: Vec::new(),
             output: Data::list(output),
             recorded: Some(Value::Array(recorded)),
-            lacks: (!is_whole).then(|| Lack::Some("it did not come to all of its items".into())),
+            lacks: (!is_whole)
+                .then(|| Box::new(Lack::Some("it did not come to all of its items".into()))),
         };
         self.end(scope, step, path, begun, ended)
     }

@@ -33,7 +33,7 @@ pub(super) struct Ended {
     /// not recorded twice.
     pub(super) recorded: Option<Value>,
     /// What was not done within it, although it may have ended well.
-    pub(super) lacks: Option<Lack>,
+    pub(super) lacks: Option<Box<Lack>>,
 }
 
 /// What a step with steps in it does not tell those that depend on it, and why.

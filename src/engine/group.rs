@@ -74,7 +74,7 @@ impl Run {
             expectations: Vec::new(),
             output: Data::object(output),
             recorded: Some(Value::Object(recorded.collect())),
-            lacks: Lack::of(&group.steps, &inner),
+            lacks: Lack::of(&group.steps, &inner).map(Box::new),
         };
         self.end(scope, step, path, begun, ended)
     }

@@ -291,7 +291,7 @@ impl Run {
         let is_open = ended.expectations.iter().any(|one| one.outcome == Truth::Error);
         let only_open = is_read && is_open && outcome == Outcome::Error;
         scope.put(&step.id, StepResult { only_open, ..result });
-        match ended.lacks {
+        match ended.lacks.map(|lacks| *lacks) {
             Some(Lack::All(why)) => scope.blank_out(&step.id, why),
             Some(Lack::Some(why)) => scope.leave_open(&step.id, why),
             None => {}

@@ -53,7 +53,7 @@ pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> Nowhere {
             wanted.is_string()
                 && nodes.iter().all(|node| node["metadata"]["labels"][*key] != *wanted)
         };
-        return match PLATFORM.iter().any(|key| is_elsewhere(key)) {
+        return match PLATFORM.iter().any(is_elsewhere) {
             true => Nowhere::Unselected(detail),
             false => Nowhere::Other(detail),
         };
