@@ -8,6 +8,7 @@ use crate::rehearsal::{
     CaseResult, Coverage, Mutation, Play, ScenarioRow, Task, matrix, play_all, sampled, update,
     varied,
 };
+use crate::report::SILENCE;
 use crate::report::tested::{Tested, github, json, junit, text};
 use crate::session::Workspace;
 use clap::{Args, ValueEnum};
@@ -271,8 +272,6 @@ struct SignsOfLife {
 }
 
 impl SignsOfLife {
-    const EVERY: Duration = Duration::from_secs(30);
-
     fn new(all: usize) -> Self {
         Self { all, done: 0, failed: 0, last: Instant::now() }
     }
@@ -280,7 +279,7 @@ impl SignsOfLife {
     fn saw(&mut self, result: &CaseResult) {
         self.done += 1;
         self.failed += usize::from(!result.holds());
-        if self.last.elapsed() >= Self::EVERY {
+        if self.last.elapsed() >= SILENCE {
             self.last = Instant::now();
             let Self { all, done, failed, .. } = self;
             output::hint(&format!("{done} of {all} cases, {failed} failed"));

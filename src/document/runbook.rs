@@ -293,12 +293,14 @@ impl Runbook {
         self.steps.iter().chain(&self.always).map(Step::effect).max().unwrap_or(Effect::Read)
     }
 
+    /// Whether it has such a parameter, and its value is secret.
+    pub fn is_secret(&self, param: &str) -> bool {
+        self.params.get(param).is_some_and(|param| param.secret)
+    }
+
     /// Registers the values of the parameters that are secret.
     pub fn learn_secrets(&self, params: &Map<String, Value>, masker: &Masker) {
-        for (name, value) in params
-            .iter()
-            .filter(|(name, _)| self.params.get(*name).is_some_and(|param| param.secret))
-        {
+        for (name, value) in params.iter().filter(|(name, _)| self.is_secret(name)) {
             match value {
                 Value::String(text) => masker.learn(text, name),
                 Value::Array(items) => items.iter().for_each(|item| {

@@ -4,7 +4,7 @@
 use super::Run;
 use super::scope::Scope;
 use crate::document::Step;
-use crate::event::{Outcome, is_within};
+use crate::event::{Outcome, covers};
 use crate::state::{RunState, StepState};
 use std::sync::atomic::Ordering;
 
@@ -36,9 +36,8 @@ impl Run {
     }
 
     fn was_cleaned_up(&self, scope: &Scope, steps: &[Step], always: &[Step]) -> bool {
-        let paths = |steps: &[Step]| -> Vec<String> {
-            steps.iter().map(|step| format!("{}{}", scope.prefix, step.id)).collect()
-        };
+        let paths =
+            |steps: &[Step]| steps.iter().map(|step| scope.path_of(step)).collect::<Vec<_>>();
         !always.is_empty()
             && self.recorder.state(|state| was_cleaned_up(state, &paths(steps), &paths(always)))
     }
@@ -50,6 +49,6 @@ fn was_cleaned_up(state: &RunState, steps: &[String], always: &[String]) -> bool
         let outcome = state.step(path).and_then(StepState::outcome);
         outcome.is_none_or(|outcome| outcome == Outcome::Cancelled)
     };
-    let is_of_always = |path: &str| always.iter().any(|own| path == own || is_within(path, own));
+    let is_of_always = |path: &str| always.iter().any(|own| covers(own, path));
     steps.iter().any(is_open) && state.made().iter().any(|made| is_of_always(made.path))
 }

@@ -4,8 +4,9 @@ use super::ended::{Ended, Lack, worst};
 use super::scope::{Blank, Scope};
 use super::{EngineError, Run};
 use crate::document::Step;
-use crate::event::{Mode, Outcome, Reason};
+use crate::event::{Outcome, Reason};
 use crate::expression::{Budget, Data, Jq};
+use crate::secret::has_label;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -51,9 +52,7 @@ impl Run {
                 ("output", result),
             ]));
             outcomes.push(outcome);
-            let only_left_out = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
-            let is_over = outcome.is_good() || outcome == Outcome::Skipped || only_left_out;
-            stopped = !is_over && !Self::goes_on(scope, step.on_failure);
+            stopped = !self.lets_pass(outcome) && !Self::goes_on(scope, step.on_failure);
         }
         let is_whole = outcomes.len() == items.len() && !outcomes.contains(&Outcome::Cancelled);
         let is_cut = !is_whole && self.halted(scope);
@@ -85,9 +84,8 @@ impl Run {
             let said = super::step::item(&scope.iteration(item.clone()), &round(0));
             let is_same = |(_, known): &(usize, String)| *known == said;
             // what the record does not say in full can only be told by its place
-            let is_cut = |known: &str| {
-                known.is_empty() || known.contains("[secret ") || known.ends_with("...")
-            };
+            let is_cut =
+                |known: &str| known.is_empty() || has_label(known) || known.ends_with("...");
             let is_there = |(index, known): &(usize, String)| *index == position && is_cut(known);
             let at = known.iter().position(is_same).or_else(|| known.iter().position(is_there));
             let index = at.map_or(next, |at| known.remove(at).0);

@@ -4,7 +4,7 @@ use super::ended::{Ended, Lack, judged};
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Group, Step};
-use crate::event::{Mode, Outcome, Reason};
+use crate::event::{Outcome, Reason};
 use crate::expression::Data;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -88,9 +88,11 @@ impl Run {
         outcome: Outcome,
         reason: &Reason,
     ) -> Result<bool, EngineError> {
-        // what a dry run did not do is no failure
-        let is_previewed = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
-        if outcome.is_good() || is_previewed || group.rescue.is_empty() || self.halted(inner) {
+        if outcome.is_good()
+            || self.is_left_out(outcome)
+            || group.rescue.is_empty()
+            || self.halted(inner)
+        {
             return Ok(false);
         }
         self.sequence(inner, &group.rescue).await?;

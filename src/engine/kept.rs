@@ -8,6 +8,7 @@ use crate::document::{Body, Step};
 use crate::event::{Effect, Outcome, StepFinished, is_within};
 use crate::expression::{Budget, Data, Jq};
 use crate::journal;
+use crate::secret::has_labels;
 use crate::state::{ChangeState, StepState};
 use serde_json::Value;
 
@@ -39,12 +40,11 @@ impl Run {
                 .any(|other| known == other || (is_within(known, other) && !is_within(path, other)))
         };
         self.recorder.state(|state| {
-            let later = || state.executed_after(path);
-            let mut changes = later().filter(|(_, state)| state.changes()).peekable();
-            let nothing_changed = changes.peek().is_none();
+            let nothing_changed = state.changed_after(path).next().is_none();
             scope.always
-                || changes.any(|(known, _)| is_among(known, &scope.behind))
-                || (nothing_changed && later().any(|(known, _)| is_among(known, &looked_at)))
+                || state.changed_after(path).any(|known| is_among(known, &scope.behind))
+                || (nothing_changed
+                    && state.executed_after(path).any(|(known, _)| is_among(known, &looked_at)))
         })
     }
 
@@ -66,19 +66,19 @@ impl Run {
             None => kept.output.clone().into(),
         };
         let reads = matches!(step.body, Body::Verb(_) | Body::Value(_))
-            && step.own_effect() == Effect::Read
-            && (kept.met_secrets || has_labels(&recorded.to_value()));
+            && step.own_effect() == Effect::Read;
         if !reads {
             return Ok(Some(recorded));
         }
+        let whole = recorded.to_value();
+        if !kept.met_secrets && !has_labels(&whole) {
+            return Ok(Some(recorded));
+        }
         let again = self.read_again(scope, step, path).await;
-        let is_same = |again: &Value| self.masker.clean_value(again) == recorded.to_value();
-        if let Some(again) = again.filter(is_same) {
+        if let Some(again) = again.filter(|again| self.masker.clean_value(again) == whole) {
             return Ok(Some(again.into()));
         }
-        let was_changed = self
-            .recorder
-            .state(|state| state.executed_after(path).any(|(_, later)| later.changes()));
+        let was_changed = self.recorder.state(|state| state.changed_after(path).next().is_some());
         Ok(was_changed.then_some(recorded))
     }
 
@@ -132,15 +132,5 @@ impl Run {
         let reason = "it has made its change with other parameters or another text, and does not \
             make it again; to count it as done, use --mark-done";
         self.undone(scope, step, path, (Outcome::Error, reason.into())).map(Some)
-    }
-}
-
-/// Whether something of a recorded value is a label in the place of a secret.
-fn has_labels(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains("[secret "),
-        Value::Array(items) => items.iter().any(has_labels),
-        Value::Object(fields) => fields.values().any(has_labels),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

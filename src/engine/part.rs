@@ -7,7 +7,7 @@ use super::{EngineError, Run};
 use crate::action::{Go, Upcoming};
 use crate::blocking::asking;
 use crate::document::{Body, Step};
-use crate::event::{Effect, Outcome, Part, Reason, Severity};
+use crate::event::{Effect, Outcome, Part, Reason, Severity, covers};
 use crate::plan::Plan;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,8 +59,7 @@ impl Selection {
     }
 
     fn is_indispensable(&self, path: &str) -> bool {
-        let within = |known: &String| path == known || crate::event::is_within(path, known);
-        self.indispensable.iter().any(within)
+        self.indispensable.iter().any(|known| covers(known, path))
     }
 
     /// The step that nobody looked at before this change, though the run would have stopped there.

@@ -229,16 +229,14 @@ impl Scope {
         Self { prefix: format!("{path}/"), severity: self.severity.min(severity), ..self.clone() }
     }
 
-    /// The scope of what comes after these steps.
-    pub(crate) fn after<'s>(&self, steps: impl IntoIterator<Item = &'s Step>) -> Self {
-        let paths = steps.into_iter().map(|step| format!("{}{}", self.prefix, step.id));
+    /// The scope of what comes after the steps at these paths.
+    pub(crate) fn after(&self, paths: impl IntoIterator<Item = String>) -> Self {
         Self { behind: self.behind.iter().cloned().chain(paths).collect(), ..self.clone() }
     }
 
-    /// The scope of what comes after the step at this path.
-    pub(crate) fn after_path(&self, path: &str) -> Self {
-        let own = std::iter::once(path.to_owned());
-        Self { behind: self.behind.iter().cloned().chain(own).collect(), ..self.clone() }
+    /// Path of a step of these.
+    pub(crate) fn path_of(&self, step: &Step) -> String {
+        format!("{}{}", self.prefix, step.id)
     }
 
     /// The scope of a branch of a parallel group.
@@ -456,9 +454,8 @@ fn called_with(
     namespace: &str,
     outer: &str,
 ) -> Arc<str> {
-    let is_secret = |name: &&String| runbook.params.get(*name).is_some_and(|param| param.secret);
     let open: BTreeMap<&String, &Value> =
-        params.iter().filter(|(name, _)| !is_secret(name)).collect();
+        params.iter().filter(|(name, _)| !runbook.is_secret(name)).collect();
     let whole = json!([runbook.name, open, namespace, outer]).to_string();
     format!("+{}", hex(&Sha256::digest(whole))).into()
 }

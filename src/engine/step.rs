@@ -33,11 +33,11 @@ impl Run {
             if self.halted(scope) {
                 return Ok(false);
             }
-            let outcome = self.step(&scope.after(&steps[..index]), step).await?;
-            // a dry run goes on behind what it did not do: the next change may be previewed all the
-            // same
-            let only_left_out = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
-            if outcome.is_good() || outcome == Outcome::Skipped || only_left_out {
+            // only what is kept can be older than what comes before it
+            let before = if self.kept.steps.is_empty() { &[] } else { &steps[..index] };
+            let before = before.iter().map(|step| scope.path_of(step));
+            let outcome = self.step(&scope.after(before), step).await?;
+            if self.lets_pass(outcome) {
                 continue;
             }
             good = false;
@@ -49,7 +49,7 @@ impl Run {
                 self.end(
                     scope,
                     rest,
-                    &format!("{}{}", scope.prefix, rest.id),
+                    &scope.path_of(rest),
                     0,
                     Ended::without_output(Outcome::Skipped, reason),
                 )?;
@@ -66,7 +66,7 @@ impl Run {
         step: &'a Step,
     ) -> BoxFuture<'a, Result<Outcome, EngineError>> {
         async move {
-            let path = format!("{}{}", scope.prefix, step.id);
+            let path = scope.path_of(step);
             if let Some(outcome) = self.outside(scope, step, &path)? {
                 return Ok(outcome);
             }
@@ -103,6 +103,17 @@ impl Run {
             }
         }
         .boxed()
+    }
+
+    /// Whether the next step has its turn whatever the runbook says of failures.
+    pub(super) fn lets_pass(&self, outcome: Outcome) -> bool {
+        outcome.is_good() || outcome == Outcome::Skipped || self.is_left_out(outcome)
+    }
+
+    /// Whether a step ended like this because a dry run does not do it: that is no failure, and what
+    /// is behind it may be previewed all the same.
+    pub(super) fn is_left_out(&self, outcome: Outcome) -> bool {
+        self.mode == Mode::DryRun && outcome == Outcome::Unknown
     }
 
     /// A step of which it is not known what it is to do. What could not be evaluated was tried; what
@@ -147,10 +158,10 @@ impl Run {
         path: &str,
         outcome: Outcome,
     ) -> Result<Outcome, EngineError> {
-        let inner = scope.after_path(path).inside(path, step.severity);
+        let inner = scope.after([path.to_owned()]).inside(path, step.severity);
         self.sequence(&inner, &step.then).await?;
         let (verdict, _) = judged(&step.then, &inner, false);
-        if verdict.is_good() || (self.mode == Mode::DryRun && verdict == Outcome::Unknown) {
+        if verdict.is_good() || self.is_left_out(verdict) {
             return Ok(outcome);
         }
         if let Some(result) = scope.result(&step.id) {

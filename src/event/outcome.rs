@@ -145,6 +145,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the run has stopped before its end, which says nothing of what it looks at.
+    pub fn is_of_a_stop(self) -> bool {
+        matches!(self, Self::Paused | Self::InDoubt | Self::Cancelled | Self::TimedOut)
+    }
+
     /// For a person, at the end of a sentence: `could not be determined`.
     pub fn words(self) -> &'static str {
         match self {

@@ -38,7 +38,10 @@ impl Outline<'_> {
 
     fn each(&self, each: &ForLoop<'_>) -> Option<String> {
         // what only stands between two of them
-        let is_separator = |statement: &&Stmt<'_>| matches!(statement, Stmt::IfCond(condition) if of_loop(&condition.expr));
+        let is_separator = |statement: &&Stmt<'_>| match statement {
+            Stmt::IfCond(condition) => of_loop(&condition.expr),
+            _ => false,
+        };
         let one = each.body.iter().filter(|statement| !is_separator(statement));
         let one: String = one.map(|statement| self.statement(statement)).collect::<Option<_>>()?;
         Some(format!("{}, …", one.trim_end_matches([' ', ',', ';'])))

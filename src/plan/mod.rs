@@ -147,33 +147,35 @@ impl Plan {
         let known = self.neighbours.get(name);
         let says =
             known.map(|known| Says { params: &known.params, namespace: known.namespace.as_ref() });
-        let namespace = namespace::of_command(
-            says.as_ref(),
-            with,
-            self.namespace.as_deref(),
-            self.moved.as_ref(),
-        );
-        run_next(name, with, known.map(|known| &known.params), namespace.as_deref(), invocation)
+        self.run_here(name, with, says, invocation)
     }
 
     /// The command that runs this once more from the start. What is secret is not typed.
     pub fn again(&self, invocation: &Invocation) -> Next {
-        let declared = &self.runbook.params;
-        let is_open = |name: &String| declared.get(name).is_none_or(|param| !param.secret);
-        let open = self.params.iter().filter(|(name, _)| is_open(name));
+        let runbook = &self.runbook;
+        let open = self.params.iter().filter(|(name, _)| !runbook.is_secret(name));
         let with = open.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let says = Says { params: declared, namespace: self.runbook.namespace.as_ref() };
+        let says = Says { params: &runbook.params, namespace: runbook.namespace.as_ref() };
+        self.run_here(&runbook.name, &with, Some(says), invocation)
+    }
+
+    fn run_here(
+        &self,
+        name: &str,
+        with: &Map<String, Value>,
+        says: Option<Says<'_>>,
+        invocation: &Invocation,
+    ) -> Next {
         let (own, moved) = (self.namespace.as_deref(), self.moved.as_ref());
-        let namespace = namespace::of_command(Some(&says), &with, own, moved);
-        let name = &self.runbook.name;
-        run_next(name, &with, Some(declared), namespace.as_deref(), invocation)
+        let namespace = namespace::of_command(says.as_ref(), with, own, moved);
+        let declared = says.map(|says| says.params);
+        run_next(name, with, declared, namespace.as_deref(), invocation)
     }
 
     /// The parameters with secret ones masked.
     pub fn shown_params(&self) -> Map<String, Value> {
         let shown = |name: &String, value: &Value| {
-            let secret =
-                self.runbook.params.get(name).is_some_and(|param| param.secret) && !value.is_null();
+            let secret = self.runbook.is_secret(name) && !value.is_null();
             (name.clone(), if secret { Value::from("[secret]") } else { value.clone() })
         };
         self.params.iter().map(|(name, value)| shown(name, value)).collect()

@@ -37,12 +37,7 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
     if dry {
         lines.extend(dry_run(state, look));
     }
-    let stopped = end.is_none_or(|end| {
-        matches!(
-            end.verdict,
-            Verdict::Paused | Verdict::InDoubt | Verdict::Cancelled | Verdict::TimedOut
-        )
-    });
+    let stopped = end.is_none_or(|end| end.verdict.is_of_a_stop());
     let blocks = [
         if stopped { standing::lines(state, look) } else { Vec::new() },
         state

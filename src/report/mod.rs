@@ -26,7 +26,7 @@ mod text;
 mod theme;
 mod transcript;
 
-pub use heartbeat::Heartbeat;
+pub use heartbeat::{Heartbeat, SILENCE};
 pub use html::html;
 pub use json::Json;
 pub use jsonl::JsonLines;

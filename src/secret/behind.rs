@@ -6,6 +6,23 @@ use serde_json::Value;
 /// How the label of a secret begins.
 const LABEL: &str = "[secret ";
 
+/// Whether a label stands in a text in the place of a secret.
+pub fn has_label(text: &str) -> bool {
+    text.contains(LABEL)
+}
+
+/// Whether one stands in a text of a value.
+pub fn has_labels(value: &Value) -> bool {
+    match value {
+        Value::String(text) => has_label(text),
+        Value::Array(items) => items.iter().any(has_labels),
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| has_label(key) || has_labels(value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// The labels of a masked text, each with what stands in its place in `text`. None where no label is
 /// in it, or where the text around the labels is another.
 pub fn behind<'t>(masked: &'t str, text: &'t str) -> Option<Vec<(&'t str, &'t str)>> {
@@ -41,7 +58,7 @@ impl Masker {
                     match masked.get(key) {
                         Some(masked) => self.learn_behind(masked, value),
                         // its name may be one of the labels
-                        None if masked.keys().any(|key| key.contains(LABEL)) => {
+                        None if masked.keys().any(|key| has_label(key)) => {
                             self.learn(key, "key");
                         }
                         None => {}

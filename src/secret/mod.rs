@@ -10,7 +10,7 @@ mod shapes;
 mod tests;
 mod tokens;
 
-pub use behind::behind;
+pub use behind::{behind, has_label, has_labels};
 
 use crate::encoding::{RESERVED, percent_decode, percent_encode_set};
 use percent_encoding::AsciiSet;

@@ -132,9 +132,8 @@ impl Session {
     /// The same run, in which secrets are known as they were typed: their escapes may be others than
     /// those of their values.
     pub(super) fn with_typed(self, params: &Params) -> Self {
-        let declared = &self.plan.runbook.params;
-        let is_secret = |name: &String| declared.get(name).is_some_and(|param| param.secret);
-        let secret = params.texts.iter().filter(|(name, _)| is_secret(name));
+        let runbook = &self.plan.runbook;
+        let secret = params.texts.iter().filter(|(name, _)| runbook.is_secret(name));
         secret.for_each(|(name, text)| self.masker.learn(text, name));
         self
     }

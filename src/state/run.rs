@@ -5,7 +5,7 @@ use crate::event::{
     ChangeDoubted, ChangeFinished, ChangeNoted, ChangeStarted, ChangesPlanned, Effect, Event,
     FindingConcluded, LockEvent, Next, NotRuledOut, Outcome, ProgramStarted, Record, RunFinished,
     RunInterrupted, RunResumed, RunStarted, StepApproved, StepAsked, StepDue, StepFinished,
-    StepMark, StepMarked, StepRetried, StepStarted, Target, Verdict, is_within,
+    StepMark, StepMarked, StepRetried, StepStarted, Target, covers,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -400,11 +400,16 @@ impl RunState {
         executed.map(|(path, reached)| (path.as_str(), &reached.state))
     }
 
+    /// The paths of those among them that change something, or may.
+    pub fn changed_after(&self, path: &str) -> impl Iterator<Item = &str> {
+        self.executed_after(path).filter(|(_, state)| state.changes()).map(|(path, _)| path)
+    }
+
     /// Whether something was changed, a program was started that may have, or a person has said
     /// something, after the first of the steps `seen` and before `proof`.
     pub fn has_acted_between(&self, seen: &[String], proof: &str) -> bool {
         let Some(Reached { seq: last, .. }) = self.steps.get(proof) else { return false };
-        let is_seen = |path: &str| seen.iter().any(|own| path == own || is_within(path, own));
+        let is_seen = |path: &str| seen.iter().any(|own| covers(own, path));
         let executed = || self.steps.iter().filter(|(_, reached)| reached.state.was_executed());
         let first = executed().filter(|(path, _)| is_seen(path)).map(|(_, reached)| reached.seq);
         let first = first.min().unwrap_or_default();
@@ -427,11 +432,7 @@ impl RunState {
         // records of earlier versions have only lines
         let is_named = end.commands.is_empty()
             || end.commands.iter().any(|next| matches!(next, Next::Resume { .. }));
-        let goes_on = matches!(
-            end.verdict,
-            Verdict::Cancelled | Verdict::TimedOut | Verdict::Paused | Verdict::InDoubt
-        );
-        (goes_on && is_named) || self.kept_from_its_first_step()
+        (end.verdict.is_of_a_stop() && is_named) || self.kept_from_its_first_step()
     }
 
     /// Whether the last part of the run was kept from its first step: by a cluster that did not

@@ -1,10 +1,9 @@
 //! What a resume keeps of a run, and what it does again.
 
 use crate::changes::{OTHER, RUN, Stage, http_send};
-use crate::resume::{interrupted, journal};
+use crate::resume::{begun, interrupted, signalled, started};
 use crate::support::{Place, Said};
 use std::fs;
-use std::process::Command;
 
 /// A step that writes a word into the log, each time that it is done.
 fn logs(id: &str, word: &str) -> String {
@@ -84,19 +83,10 @@ fn a_called_runbook_that_is_cut_off_is_cancelled_and_leaves_findings_open() {
     let caller = "runbook: v1\ntitle: T\nsteps: [{id: c, run: called}]\nfindings: [{id: bad, when: \
         $steps.c.failed, cause: it is bad}]\n";
     let file = place.write("caller.yaml", caller);
-    interrupted(&place, &file);
+    interrupted(&place, &file, "c/slow");
     let (document, _) = place.json(&["show", "01K9ZQ4T"]);
     assert_eq!(document["steps"][0]["outcome"], "cancelled", "{document:#}");
     assert_eq!(document["not_ruled_out"][0]["id"], "bad", "{document:#}");
-}
-
-/// How often a step was begun, by the journal of its run.
-fn begun(place: &Place, path: &str) -> usize {
-    let text = fs::read_to_string(journal(place)).unwrap();
-    let is_begin = |line: &&str| {
-        line.contains("\"step_started\"") && line.contains(&format!("\"path\":\"{path}\""))
-    };
-    text.lines().filter(is_begin).count()
 }
 
 #[test]
@@ -112,7 +102,7 @@ fn what_was_stopped_and_has_cleaned_up_is_not_gone_on_with() {
     place.write("runbooks/clean.yaml", &text);
     let file =
         place.write("file.yaml", text.replace("{type: string}", "{type: string, default: web}"));
-    interrupted(&place, &file);
+    interrupted(&place, &file, "slow");
     assert_eq!(log(&place), "down up ");
     let (document, _) = place.json(&["show", "01K9ZQ4T"]);
     let next = document["next"].as_array().unwrap();
@@ -140,38 +130,10 @@ fn a_cleanup_that_was_cut_off_is_ended_and_nothing_else_is_done() {
         inner(logs("end", "end")),
     ) + &logs("behind", "behind");
     let file = place.write("group.yaml", text);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_runbook"));
-    let child = child.args(["run", &file, "--yes"]).current_dir(place.path());
-    let child = child.env("RUNBOOK_STATE_DIR", place.state());
-    let child = child.env("RUNBOOK_RUN_ID", "01K9ZQ4T000000000000000000");
-    let mut child = child
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    for path in ["g/slow", "g/settle"] {
-        let has_begun = || {
-            let text = fs::read_to_string(journal(&place)).unwrap_or_default();
-            text.lines().any(|line| {
-                line.contains("\"step_started\"") && line.contains(&format!("\"path\":\"{path}\""))
-            })
-        };
-        for _ in 0..400 {
-            if has_begun() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(25));
-        }
-        let signal = if path == "g/slow" { "-INT" } else { "-KILL" };
-        assert!(
-            Command::new("kill")
-                .args([signal, &child.id().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-    child.wait().unwrap();
+    let mut run = started(&place, &file);
+    signalled(&place, &run, "g/slow", "-INT");
+    signalled(&place, &run, "g/settle", "-KILL");
+    run.wait().unwrap();
     assert_eq!(log(&place), "down up ");
     let said = place.run(&["resume", "01K9ZQ4T", "--yes"]);
     assert_eq!((said.code, log(&place).as_str()), (3, "down up end "), "{}", said.all());

@@ -4,7 +4,7 @@ use crate::changes::{RUN, Stage};
 use crate::support::{Place, said};
 use runbook::sandbox::Options;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 const SLOW: &str = "runbook: v1\ntitle: Slow\nsteps:\n  - id: first\n    title: Quick\n    value: \
     $run.id\n  - id: slow\n    title: Takes its time\n    pause: 30s\n  - id: last\n    title: \
@@ -14,9 +14,18 @@ pub(crate) fn journal(place: &Place) -> std::path::PathBuf {
     place.state().join("runs/01K9ZQ4T000000000000000000/journal.jsonl")
 }
 
-/// Runs a runbook and presses Ctrl-C when its step `slow` has begun.
-pub(crate) fn interrupted(place: &Place, file: &str) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_runbook"))
+/// How often a step was begun, by the journal of its run.
+pub(crate) fn begun(place: &Place, path: &str) -> usize {
+    let text = fs::read_to_string(journal(place)).unwrap_or_default();
+    let is_begin = |line: &&str| {
+        line.contains("\"step_started\"") && line.contains(&format!("\"path\":\"{path}\""))
+    };
+    text.lines().filter(is_begin).count()
+}
+
+/// A run of a runbook in a process of its own.
+pub(crate) fn started(place: &Place, file: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_runbook"))
         .args(["run", file, "--yes"])
         .current_dir(place.path())
         .env("RUNBOOK_STATE_DIR", place.state())
@@ -24,19 +33,26 @@ pub(crate) fn interrupted(place: &Place, file: &str) {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    // the slow step has begun when its intent is in the journal
+        .unwrap()
+}
+
+/// Sends a signal to a run when a step of it has begun: its intent is in the journal.
+pub(crate) fn signalled(place: &Place, run: &Child, path: &str, signal: &str) {
     for _ in 0..400 {
-        if fs::read_to_string(journal(place))
-            .is_ok_and(|text| text.contains("\"id\":\"slow\"") && text.contains("step_started"))
-        {
+        if begun(place, path) > 0 {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(25));
     }
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap();
     assert!(status.success());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// Runs a runbook and presses Ctrl-C when the step at this path has begun.
+pub(crate) fn interrupted(place: &Place, file: &str, path: &str) {
+    let mut run = started(place, file);
+    signalled(place, &run, path, "-INT");
+    assert_eq!(run.wait().unwrap().code(), Some(130));
 }
 
 #[cfg(unix)]
@@ -44,7 +60,7 @@ pub(crate) fn interrupted(place: &Place, file: &str) {
 fn ctrl_c_ends_the_run_in_order_and_resume_keeps_what_is_done() {
     let place = Place::new();
     let file = place.write("slow.yaml", SLOW);
-    interrupted(&place, &file);
+    interrupted(&place, &file, "slow");
     let (document, _) = place.json(&["show", "01K9ZQ4T"]);
     assert_eq!(document["verdict"], "cancelled");
 
@@ -53,15 +69,8 @@ fn ctrl_c_ends_the_run_in_order_and_resume_keeps_what_is_done() {
     let resumed = place.run(&["resume", "01K9ZQ4T"]);
     assert_eq!(resumed.code, 0, "{}", resumed.all());
     assert!(resumed.all().contains("Kept from earlier: first"), "{}", resumed.all());
-    let text = fs::read_to_string(journal(&place)).unwrap();
-    let begun = |id: &str| {
-        text.lines()
-            .filter(|line| {
-                line.contains("\"step_started\"") && line.contains(&format!("\"path\":\"{id}\""))
-            })
-            .count()
-    };
-    assert_eq!((begun("first"), begun("slow"), begun("last")), (1, 2, 1), "{text}");
+    let begun = |id: &str| begun(&place, id);
+    assert_eq!((begun("first"), begun("slow"), begun("last")), (1, 2, 1), "{}", resumed.all());
 }
 
 #[test]

@@ -12,11 +12,12 @@ use crate::diagnosis::PortState;
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// Where port-forward connects is the loopback address; through the API server's proxy it is the
-/// address of the pod, which is asked only if `address`.
+/// address of the pod, which is asked at the same time if `both`, and else where the first refuses:
+/// a program may listen there only.
 pub(in crate::action) async fn port_state(
     cluster: &Cluster,
     (namespace, pod, port): (&str, &str, u16),
-    address: bool,
+    both: bool,
 ) -> PortState {
     let loopback = async {
         let connected =
@@ -24,13 +25,17 @@ pub(in crate::action) async fn port_state(
         answered(connected.ok()?)
     };
     let address = async {
-        address.then_some(())?;
         let to = ProxyTo::Pod { name: pod.to_owned(), port };
         let request = Request::get("/").body(Bytes::new()).ok()?;
         let sent = cluster.proxy_http(namespace, &to, request, ANSWER, 1024).await;
         answered(sent.map(|_| ()))
     };
-    let (loopback, address) = tokio::join!(loopback, address);
+    if both {
+        let (loopback, address) = tokio::join!(loopback, address);
+        return PortState { loopback, address };
+    }
+    let loopback = loopback.await;
+    let address = if loopback == Some(false) { address.await } else { None };
     PortState { loopback, address }
 }
 

@@ -368,9 +368,7 @@ async fn last_words(
     join_all(read).await.into_iter().flatten().collect()
 }
 
-/// What is found at ports to which Services lead, and at all those of one Service. Where port-forward
-/// connects is the loopback address; through the API server's proxy it is the address of the pod,
-/// which is asked where the first refuses: a program may listen there only.
+/// What is found at ports to which Services lead, and at all those of one Service.
 async fn ports(
     cluster: &Cluster,
     namespace: &str,
@@ -383,11 +381,7 @@ async fn ports(
     while !wanted.is_empty() {
         let later = wanted.split_off(wanted.len().min(MOST));
         let tried = wanted.into_iter().map(|(pod, port)| async move {
-            let place = (namespace, pod.as_str(), port);
-            let mut state = port_state(cluster, place, service.is_some()).await;
-            if service.is_none() && state.loopback == Some(false) {
-                state = port_state(cluster, place, true).await;
-            }
+            let state = port_state(cluster, (namespace, &pod, port), service.is_some()).await;
             (pod, port, state)
         });
         found.extend(join_all(tried).await);

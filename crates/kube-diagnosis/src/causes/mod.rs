@@ -71,11 +71,7 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(pods::find(view));
     rollout::explain_ports(view, &mut found);
     let rollouts = rollout::find(view, &found);
-    let of_workloads = workload::find(view, &found, &rollouts);
-    let is_late = |cause: &Cause| {
-        cause.id != "pods-unavailable" || !pods::waits_for_rollout(view, &cause.object)
-    };
-    found.extend(of_workloads.into_iter().filter(is_late));
+    found.extend(workload::find(view, &found, &rollouts));
     found.extend(rollouts);
     found.extend(job::find(view));
     found.extend(cronjob::find(view));

@@ -3,7 +3,7 @@
 
 use super::Kind;
 use super::placement::{Nowhere, why_nowhere};
-use super::pods::stands_by;
+use super::pods::{stands_by, waits_for_rollout};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, is_deleting, name, text, timestamp};
 use crate::pod::{is_live, is_ready, starting_since};
@@ -259,6 +259,7 @@ fn unexplained(view: &View<'_>, workload: &Value) -> Option<Cause> {
     let object = Object::of(workload);
     if !view.has_read(&["Pod"])
         || view.pods_of(&object).any(|pod| has_its_time(view, workload, pod))
+        || waits_for_rollout(view, &object)
     {
         return None;
     }

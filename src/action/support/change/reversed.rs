@@ -5,7 +5,7 @@ use super::recorded::recorded_like;
 use crate::cluster::Resource;
 use crate::compare::{Difference, desired, differences, only_restarts, trimmed};
 use crate::event::PlannedChange;
-use crate::secret::{Masker, behind};
+use crate::secret::{Masker, behind, has_labels};
 use serde_json::{Value, json};
 
 /// The change that reverts another one; none if there is nothing to revert.
@@ -137,9 +137,7 @@ fn told_apart(recorded: &Value, now: &Value) -> Vec<Difference> {
 
 /// Whether a previous value is secret, so that its record has only a fingerprint of it.
 fn is_lost(planned: &PlannedChange, back: &[Difference]) -> bool {
-    let is_hidden = |difference: &Difference| {
-        difference.after.as_ref().is_some_and(|value| value.to_string().contains("[secret "))
-    };
+    let is_hidden = |difference: &Difference| difference.after.as_ref().is_some_and(has_labels);
     planned.masked
         && (planned.object.kind == "Secret" || back.is_empty() || back.iter().any(is_hidden))
 }
