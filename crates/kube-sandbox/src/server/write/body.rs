@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::asked::{Asked, Validation};
-use super::typed;
+use super::quantities;
 use crate::kinds::Resource;
 use crate::object;
 use crate::server::messages;
@@ -93,12 +93,12 @@ pub(crate) fn known(
     validation: Validation,
 ) -> Result<Value, Status> {
     drop_nulls(&mut value);
-    typed::quantities(&mut value);
+    quantities::as_text(&mut value);
     let handled = format!(
         "{} in version \"{}\" cannot be handled as a {}",
         resource.kind, resource.version, resource.kind
     );
-    let unknown = typed::check(resource, &mut value)
+    let unknown = kube_types::check(resource.kind, &mut value)
         .map_err(|reason| Status::bad_request(format!("{handled}: {reason}")))?;
     if validation == Validation::Strict && !unknown.is_empty() {
         let fields: Vec<String> =
@@ -120,5 +120,22 @@ pub(crate) fn drop_nulls(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(drop_nulls),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::kinds::{CUSTOM, RESOURCES};
+
+    #[test]
+    fn every_kind_has_a_type() {
+        // a definition is read for what it defines
+        for resource in RESOURCES.iter().filter(|kind| kind.plural != CUSTOM) {
+            let mut object = json!({"apiVersion": resource.api_version(), "kind": resource.kind,
+                "metadata": {"labels": 1}});
+            assert!(kube_types::check(resource.kind, &mut object).is_err(), "{}", resource.kind);
+        }
     }
 }
