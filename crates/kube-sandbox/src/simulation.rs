@@ -45,6 +45,7 @@ const ROLLOUTS: (&str, &[&str]) = ("rollouts", &["deployments", "replicasets", "
 const PROGRESS: (&str, &[&str]) = ("progress", &["deployments", "replicasets"]);
 const ENDPOINTS: (&str, &[&str]) =
     ("endpoints", &["services", "pods", "endpoints", "endpointslices"]);
+const SCHEDULES: (&str, &[&str]) = ("schedules", &["cronjobs", "jobs"]);
 const CRON_JOBS: (&str, &[&str]) = ("cron-jobs", &["cronjobs", "jobs"]);
 
 /// The time in the sandbox: it begins where it is told and then goes on as the runtime's clock
@@ -184,7 +185,7 @@ impl Simulation {
             unmeasured: scenario.metrics == Some(Metrics::Absent),
             unready: scenario.server == Some(ServerState::Unready),
             kept: Vec::new(),
-            scheduled: Scheduled { names: Vec::new(), since: now },
+            scheduled: Scheduled { names: Vec::new(), since: now, unseen: Vec::new() },
             pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
             rests: Rests::default(),
@@ -231,8 +232,11 @@ impl Simulation {
             }
             world.scheduled.names.push((namespace.clone(), name.clone()));
         }
+        if scenario.recorded.is_none() {
+            world.scheduled.unseen = Scheduled::unseen(&world.store, &world.scheduled.names);
+        }
         // what rested without the schedules does not rest with them
-        (world.idle, world.settled) = (None, None);
+        (world.idle, world.settled, world.rests) = (None, None, Rests::default());
         world.settle(now);
         world.store.compact();
         Ok(world)
@@ -531,7 +535,10 @@ impl Simulation {
         controllers::replica_sets(store, &mut self.names, now);
         controllers::stateful_sets(store, moment);
         controllers::daemon_sets(store, &mut self.names, moment);
-        controllers::cron_schedules(store, &self.scheduled, moment);
+        let scheduled = &self.scheduled;
+        self.rests.unless_idle(SCHEDULES, store, moment, |store, moment| {
+            controllers::cron_schedules(store, scheduled, moment);
+        });
         controllers::jobs(store, &mut self.names, moment);
         controllers::claims(store, now);
         controllers::schedule(store, &mut self.unplaced, now);

@@ -1,4 +1,5 @@
-//! CronJobs whose schedule a scenario carries out: they start Jobs, and remove old ones.
+//! CronJobs. Those whose schedule a scenario carries out start Jobs, and remove old ones; the others
+//! of a world have run whenever they were due, without a Job that is still there.
 //!
 //! After `pkg/controller/cronjob/` of kube-controller-manager (`syncCronJob`, `cleanupFinishedJobs`).
 //! What was due before the world began is not caught up with.
@@ -19,11 +20,30 @@ use crate::store::Store;
 
 const COMPONENT: &str = "cronjob-controller";
 
-/// The CronJobs whose schedule is carried out, by namespace and name, and since when.
+/// What becomes of the CronJobs, by namespace and name.
 #[derive(Debug, Clone)]
 pub(crate) struct Scheduled {
+    /// Their schedule is carried out.
     pub(crate) names: Vec<(String, String)>,
+    /// Since when.
     pub(crate) since: Timestamp,
+    /// They run unseen: only their status tells.
+    pub(crate) unseen: Vec<(String, String)>,
+}
+
+impl Scheduled {
+    /// The CronJobs of which a world says nothing, apart from those whose schedule is carried out.
+    pub(crate) fn unseen(store: &Store, names: &[(String, String)]) -> Vec<(String, String)> {
+        let says_nothing = |cronjob: &&Arc<Value>| {
+            cronjob["status"]["lastScheduleTime"].is_null()
+                && owned(store, "jobs", cronjob).is_empty()
+        };
+        let name = |cronjob: &Arc<Value>| {
+            (object::namespace(cronjob).to_owned(), object::name(cronjob).to_owned())
+        };
+        let all = store.list("cronjobs", None).filter(says_nothing).map(name);
+        all.filter(|name| !names.contains(name)).collect()
+    }
 }
 
 /// Starts the Jobs that are due.
@@ -35,6 +55,52 @@ pub(crate) fn cron_schedules(store: &mut Store, scheduled: &Scheduled, moment: &
             sync(store, &cronjob, scheduled.since, moment);
         }
     }
+    for (namespace, name) in &scheduled.unseen {
+        if let Some(cronjob) = store.get("cronjobs", namespace, name).cloned() {
+            has_run(store, &cronjob, moment);
+        }
+    }
+}
+
+/// Writes when a CronJob that runs unseen has last done so.
+fn has_run(store: &mut Store, cronjob: &Value, moment: &Moment) {
+    let Some((schedule, zone)) = timetable(cronjob) else { return };
+    let last = object::timestamp(&cronjob["status"]["lastScheduleTime"]);
+    let made = object::timestamp(&cronjob["metadata"]["creationTimestamp"]);
+    let Some(earliest) = last.max(made) else { return };
+    let Some(due) = last_due(&schedule, &zone, earliest, moment) else { return };
+    let mut cronjob = cronjob.clone();
+    for field in ["lastScheduleTime", "lastSuccessfulTime"] {
+        cronjob["status"][field] = json!(object::time(due));
+    }
+    store.put(cronjob, moment.now);
+}
+
+/// When a CronJob is due; none if its controller starts nothing.
+fn timetable(cronjob: &Value) -> Option<(Schedule, TimeZone)> {
+    let spec = &cronjob["spec"];
+    let schedule = Schedule::parse(spec["schedule"].as_str().unwrap_or_default()).ok()?;
+    let zone = spec["timeZone"].as_str().map_or(Ok(TimeZone::UTC), TimeZone::get).ok()?;
+    (spec["suspend"] != true).then_some((schedule, zone))
+}
+
+/// The last time since then at which it was due. Notes the next.
+fn last_due(
+    schedule: &Schedule,
+    zone: &TimeZone,
+    since: Timestamp,
+    moment: &Moment,
+) -> Option<Timestamp> {
+    let times = std::iter::successors(schedule.next_due(since, zone), |time| {
+        schedule.next_due(*time, zone)
+    });
+    let mut next = None;
+    let due =
+        times.inspect(|time| next = Some(*time)).take_while(|time| *time <= moment.now).last();
+    if let Some(next) = next {
+        moment.notes(next);
+    }
+    due
 }
 
 /// Removes the oldest finished Jobs beyond the limits of the history.
@@ -60,24 +126,11 @@ fn clean_up(store: &mut Store, cronjob: &Value) {
 
 fn sync(store: &mut Store, cronjob: &Value, since: Timestamp, moment: &Moment) {
     let (spec, now) = (&cronjob["spec"], moment.now);
-    let schedule = Schedule::parse(spec["schedule"].as_str().unwrap_or_default());
-    let zone = spec["timeZone"].as_str().map_or(Ok(TimeZone::UTC), TimeZone::get);
-    let (Ok(schedule), Ok(zone)) = (schedule, zone) else { return };
-    if spec["suspend"] == true {
-        return;
-    }
+    let Some((schedule, zone)) = timetable(cronjob) else { return };
     let last = object::timestamp(&cronjob["status"]["lastScheduleTime"]);
     let made = object::timestamp(&cronjob["metadata"]["creationTimestamp"]);
     let earliest = last.max(made).max(Some(since)).unwrap_or(since);
-    let times = std::iter::successors(schedule.next_due(earliest, &zone), |time| {
-        schedule.next_due(*time, &zone)
-    });
-    let mut next = None;
-    let due = times.inspect(|time| next = Some(*time)).take_while(|time| *time <= now).last();
-    if let Some(next) = next {
-        moment.notes(next);
-    }
-    let Some(due) = due else { return };
+    let Some(due) = last_due(&schedule, &zone, earliest, moment) else { return };
     let deadline = spec["startingDeadlineSeconds"].as_i64().map(SignedDuration::from_secs);
     if deadline.is_some_and(|deadline| now.duration_since(due) > deadline) {
         return;

@@ -1,4 +1,4 @@
-//! CronJobs whose schedule a scenario carries out.
+//! CronJobs whose schedule a scenario carries out, and those of which it says nothing.
 
 use super::petrosa;
 use crate::object;
@@ -92,4 +92,29 @@ fn a_scenario_goes_on_from_another_and_owners_need_no_uid() {
     let unknown = json!({"title": "T", "description": "D", "based_on": "nothing"});
     let fault = petrosa().with_scenario("here", &unknown.to_string()).unwrap_err();
     assert!(fault.to_string().contains("the world has no scenario `nothing`"), "{fault}");
+}
+
+#[test]
+fn a_cronjob_of_which_a_world_says_nothing_has_run_when_it_was_due() {
+    let here = |with: Value| {
+        json!({"title": "T", "description": "D", "changes": [{"patch":
+            {"kind": "CronJob", "namespace": "petrosa-apps", "name": M15}, "with": with}]})
+    };
+    let status = |world: &Simulation| {
+        world.store.get("cronjobs", "petrosa-apps", M15).unwrap()["status"].clone()
+    };
+    let said = json!({"lastScheduleTime": "2026-03-10T01:00:00Z"});
+    for (with, minutes, wanted) in [
+        (json!({}), 0, json!(["2026-03-10T09:30:00Z", "2026-03-10T09:30:00Z"])),
+        (json!({}), 40, json!(["2026-03-10T10:00:00Z", "2026-03-10T10:00:00Z"])),
+        (json!({"spec": {"suspend": true}}), 40, json!([null, null])),
+        (json!({"spec": {"schedule": "0 2 * * *"}}), 40, json!([null, null])),
+        (json!({"status": said}), 40, json!(["2026-03-10T01:00:00Z", null])),
+    ] {
+        let world = after(&petrosa(), &here(with.clone()), minutes);
+        let status = status(&world);
+        let found = json!([status["lastScheduleTime"], status["lastSuccessfulTime"]]);
+        assert_eq!(found, wanted, "{with} after {minutes} min");
+        assert_eq!(jobs(&world), [], "{with}");
+    }
 }
