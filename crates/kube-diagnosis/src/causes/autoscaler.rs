@@ -13,6 +13,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("hpa-target-missing", "scales a workload that does not exist", HPA),
     Kind("hpa-scale-failed", "cannot scale its workload", HPA),
     Kind("hpa-metrics-unavailable", "gets no metrics", HPA),
+    Kind("hpa-disabled", "does not scale a workload that is scaled to 0", HPA),
     Kind("hpa-maxed-out", "would scale further and is at its maximum", HPA),
 ];
 
@@ -103,9 +104,16 @@ fn unable(hpa: &Value) -> Option<Cause> {
 fn blind(view: &View<'_>, hpa: &Value, so_far: &[Cause]) -> Option<Cause> {
     let active = stated(hpa, "ScalingActive", "False")?;
     let (reason, message) = (text(&active["reason"]), text(&active["message"]));
-    // of a workload without pods nothing is measured
+    // of a workload without pods nothing is measured: it is somebody's wish
     if reason == "ScalingDisabled" {
-        return None;
+        let (object, target) = (Object::of(hpa), target(hpa));
+        let hint = format!(
+            "scale it up when it is wanted: kubectl scale -n {} {target} --replicas={}",
+            object.namespace,
+            hpa["spec"]["minReplicas"].as_i64().unwrap_or(1)
+        );
+        let cause = Cause::new("hpa-disabled", object, reason, target.to_string());
+        return Some(cause.seen([Evidence::condition(hpa, active)]).hint(hint));
     }
     // pods without metrics: they are new, or they do not run
     let of_pods = ["did not receive metrics", "no metrics returned", "no recommendation"];

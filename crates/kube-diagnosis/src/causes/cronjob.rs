@@ -125,14 +125,9 @@ fn overlapping(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
     let object = Object::of(cronjob);
     let refused = view.last_event(cronjob, |event| event.reason == "JobAlreadyActive");
     let refused = refused.filter(|refused| !made_since(view, cronjob, refused.at));
-    let missed = overdue(view, cronjob);
-    if refused.is_none() && missed.is_none() {
-        return None;
-    }
-    let detail = match &missed {
-        Some(missed) => format!("{} still runs, and {}", listed(&active), missed.words()),
-        None => format!("{} still runs", listed(&active)),
-    };
+    // a run that starts a little later, as the Job ends, is not missed
+    let missed = overdue(view, cronjob)?;
+    let detail = format!("{} still runs, and {}", listed(&active), missed.words());
     let evidence = refused.map_or_else(
         || Evidence::new(format!("{object}: status.active"), listed(&active)),
         |refused| said(cronjob, &refused),

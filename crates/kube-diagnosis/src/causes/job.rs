@@ -141,17 +141,25 @@ fn suspended(job: &Value) -> Option<Cause> {
     let over = stated(job, "Complete", "True").is_some() || is_deleting(job);
     // a queue suspends a Job until it is its turn
     let queued = job["metadata"]["labels"][QUEUE].is_string();
-    if job["spec"]["suspend"] != true || over || queued {
-        return None;
-    }
+    let (reason, detail, seen, undo) = match &job["spec"] {
+        _ if over || queued => return None,
+        spec if spec["suspend"] == true => {
+            ("JobSuspended", "nothing runs", "spec.suspend is true", r#""suspend":false"#)
+        }
+        // "it is effectively paused" (batch/v1, JobSpec.parallelism)
+        spec if spec["parallelism"] == 0 => (
+            "NoParallelism",
+            "its parallelism is 0: nothing runs",
+            "spec.parallelism is 0",
+            r#""parallelism":1"#,
+        ),
+        _ => return None,
+    };
     let object = Object::of(job);
     let hint = format!(
-        "unsuspend it: kubectl patch -n {} {object} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'",
+        "resume it: kubectl patch -n {} {object} --type merge -p '{{\"spec\":{{{undo}}}}}'",
         object.namespace
     );
-    Some(
-        Cause::new("suspended", object, "JobSuspended", "nothing runs")
-            .seen([Evidence::new(Object::of(job).to_string(), "spec.suspend is true")])
-            .hint(hint),
-    )
+    let seen = Evidence::new(object.to_string(), seen);
+    Some(Cause::new("suspended", object, reason, detail).seen([seen]).hint(hint))
 }

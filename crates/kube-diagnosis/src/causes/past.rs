@@ -20,6 +20,12 @@ const ALONE: SignedDuration = SignedDuration::from_hours(1);
 /// How long a run must have lasted before it is one that runs again: one that crashes as it starts
 /// is ready for a moment, too, if it has no readiness probe.
 const STEADY: SignedDuration = SignedDuration::from_secs(30);
+/// How long a run must last that is told from the short ones before it, and how many times as long
+/// as the last of those.
+const SETTLED: SignedDuration = SignedDuration::from_mins(2);
+const LONGER: i32 = 5;
+/// How long a container has run that ought to have been ready.
+const STARTED: SignedDuration = SignedDuration::from_mins(5);
 /// The annotation of a pod of an Indexed Job.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
@@ -47,7 +53,7 @@ pub(super) fn tense(view: &View<'_>, pod: &Value, symptom: &Symptom) -> Tense {
 }
 
 /// A container that has ended once and is ready since. From a second end on it is a container that
-/// ends.
+/// ends, until it has run for far longer than before.
 fn of_run(view: &View<'_>, pod: &Value, symptom: &Symptom) -> Option<String> {
     symptom.exit_code?;
     let (spec, status) = container_of(pod, symptom.container.as_deref()?);
@@ -58,8 +64,15 @@ fn of_run(view: &View<'_>, pod: &Value, symptom: &Symptom) -> Option<String> {
         return None;
     }
     let (from, to) = (timestamp(&last["startedAt"]), timestamp(&last["finishedAt"])?);
-    let is_alone = from.is_some_and(|from| to.duration_since(from) >= ALONE);
-    if symptom.restarts > 1 && !is_alone {
+    let before = from.map(|from| to.duration_since(from));
+    let is_alone = before.is_some_and(|before| before >= ALONE);
+    // what grows or depends on the load comes again later
+    let comes_again = matches!(symptom.id, "oom-killed" | "liveness-probe-kills");
+    let has_settled = before.filter(|_| !comes_again).is_some_and(|before| {
+        let long = before.saturating_mul(LONGER).max(SETTLED);
+        view.older(&running["startedAt"], long)
+    });
+    if symptom.restarts > 1 && !is_alone && !has_settled {
         return None;
     }
     let ended = match symptom.id {
@@ -71,13 +84,40 @@ fn of_run(view: &View<'_>, pod: &Value, symptom: &Symptom) -> Option<String> {
         "container-lost" => "was lost with its node",
         _ => "ended",
     };
-    let once = if symptom.restarts > 1 { "" } else { " once" };
+    let often = match symptom.restarts {
+        0 | 1 => " once".to_owned(),
+        _ if is_alone => String::new(),
+        many => format!(" {many} times, last"),
+    };
     Some(format!(
-        "{} {ended}{once} {}, with exit code {}, and is ready since",
+        "{} {ended}{often} {}, with exit code {}, and is ready since",
         text(&spec["name"]),
         view.ago(to),
         symptom.exit_code.unwrap_or_default(),
     ))
+}
+
+/// A pod that became ready again a moment ago, with what its readiness probe said before: a program
+/// that takes this long to start is told, too.
+pub(super) fn unready(view: &View<'_>, pod: &Value) -> Option<(Symptom, String)> {
+    let ready = condition(pod, "Ready").filter(|ready| ready["status"] == "True")?;
+    let since = timestamp(&ready["lastTransitionTime"])?;
+    let is_recent = |time: Timestamp| view.now.duration_since(time) <= RECENT;
+    let had_started = array(&pod["status"]["containerStatuses"]).all(|status| {
+        let started = timestamp(&status["state"]["running"]["startedAt"]);
+        started.is_none_or(|started| since.duration_since(started) >= STARTED)
+    });
+    if !is_live(pod) || !had_started || !is_recent(since) {
+        return None;
+    }
+    let failed = view.last_event(pod, |event| {
+        event.reason == "Unhealthy" && event.message.starts_with("Readiness probe")
+    })?;
+    let words =
+        format!("{} was not ready until {}: {}", name(pod), view.ago(since), failed.message);
+    let hint = "find out what its readiness probe waits for: the Service was without this pod";
+    let symptom = Symptom::of_pod("readiness-failing", failed.reason, failed.message, hint);
+    is_recent(failed.at).then_some((symptom, words))
 }
 
 /// A pod that has ended as a whole and of which another has taken the place: but an eviction or a

@@ -232,7 +232,11 @@ fn over<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom, String)> {
         Tense::Recovered(words) => Some((pod, symptom, words)),
         Tense::Present | Tense::Over => None,
     });
-    told.collect()
+    let unready = view.of("Pod").iter().filter_map(|pod| {
+        let (symptom, words) = past::unready(view, pod)?;
+        Some((pod, symptom, words))
+    });
+    told.chain(unready).collect()
 }
 
 /// The symptoms of all pods that are to be said by now.

@@ -20,6 +20,7 @@ pub(super) const KINDS: &[Kind] = &[
         "leads to a port on which its pods listen for themselves only",
         SERVICE,
     ),
+    Kind("scaled-to-zero", "leads to a workload that is scaled to 0", SERVICE),
     Kind("no-ready-endpoints", "has no ready endpoint", SERVICE),
     Kind("load-balancer-pending", "waits for its load balancer", &["Service"]),
     Kind(
@@ -109,10 +110,12 @@ fn nothing_selected(
         .filter(|maker| selects(selector, &maker["spec"]["template"]["metadata"]["labels"]))
         .collect();
     if !makers.is_empty() {
-        // scaled to zero is somebody's wish
-        let own = so_far
+        let Some(own) = so_far
             .iter()
-            .find(|cause| makers.iter().any(|maker| Object::of(maker) == cause.object))?;
+            .find(|cause| makers.iter().any(|maker| Object::of(maker) == cause.object))
+        else {
+            return scaled_down(view, object, &makers);
+        };
         let detail = format!("{} has no pods", own.object);
         let source = format!("{object}: spec.selector");
         let cause = Cause {
@@ -137,6 +140,27 @@ fn nothing_selected(
             .seen([Evidence::new(source, shown(selector))])
             .hint("correct the selector of the Service, or the labels of the pods"),
     )
+}
+
+/// A Service of which every workload is scaled to 0: that is somebody's wish, and nobody answers.
+fn scaled_down(view: &View<'_>, service: Object, makers: &[&Value]) -> Option<Cause> {
+    let scaled: Option<Vec<Object>> = makers
+        .iter()
+        // the workload speaks for its ReplicaSets
+        .filter(|maker| controller(maker).is_none())
+        .map(|maker| (maker["spec"]["replicas"] == 0).then(|| Object::of(maker)))
+        .collect();
+    let scaled = scaled.filter(|scaled| !scaled.is_empty() && view.has_read(TEMPLATES))?;
+    let names: Vec<String> = scaled.iter().map(Object::to_string).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let hint = format!(
+        "scale it up if it is wanted: kubectl scale -n {} {} --replicas=1",
+        service.namespace,
+        names.join(" ")
+    );
+    let seen = names.iter().map(|name| Evidence::new(*name, "spec.replicas is 0"));
+    let seen: Vec<Evidence> = seen.collect();
+    Some(Cause::new("scaled-to-zero", service, "", listed(&names)).seen(seen).hint(hint))
 }
 
 /// The workload that the selector of a Service may mean, and what its pods have instead: it has the

@@ -112,8 +112,9 @@ impl ContainerCase<'_> {
         match self.role {
             Role::Sidecar => true,
             Role::Init => false,
-            Role::Main => self.case.pod["spec"]["restartPolicy"]
-                .as_str()
+            // a container may have a policy of its own (Kubernetes 1.34, ContainerRestartRules)
+            Role::Main => filled(&self.spec["restartPolicy"])
+                .or_else(|| filled(&self.case.pod["spec"]["restartPolicy"]))
                 .is_none_or(|policy| policy == "Always"),
         }
     }

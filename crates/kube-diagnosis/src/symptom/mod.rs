@@ -50,7 +50,7 @@ pub struct Symptom {
 }
 
 impl Symptom {
-    fn of_pod(
+    pub(crate) fn of_pod(
         id: &'static str,
         reason: impl Into<String>,
         message: impl Into<String>,
@@ -277,9 +277,12 @@ impl PodCase<'_> {
     fn cut_off(&self) -> Option<Symptom> {
         let status = self.status();
         let mut containers = array(&status["containerStatuses"]).peekable();
+        // of a node that stopped responding, the controller changes Ready alone
+        // (pkg/controller/util/node, `MarkPodsNotReady`); a sidecar makes ContainersReady false, too
         if status["phase"] != "Running"
             || containers.peek().is_none()
             || !containers.all(|status| status["ready"] == true)
+            || condition(self.pod, "ContainersReady").is_some_and(|all| all["status"] == "False")
         {
             return None;
         }

@@ -439,7 +439,6 @@ fn jobs() {
 #[test]
 fn services() {
     all_healthy(vec![
-        ("of a Deployment that is scaled to zero", with(web(0, 0), [service(json!({}))])),
         (
             "without a selector, with Endpoints made by hand",
             vec![service(json!({"spec": {"selector": null}}))],
@@ -590,10 +589,6 @@ fn others() {
             ))],
         ),
         (
-            "an autoscaler of a workload that is scaled to zero",
-            vec![hpa(stated("ScalingActive", "False", "ScalingDisabled", ""))],
-        ),
-        (
             "an autoscaler that waits after a change",
             vec![hpa(stated("AbleToScale", "False", "BackoffBoth", ""))],
         ),
@@ -631,4 +626,26 @@ fn others() {
         ("a certificate for 90 days with three weeks left", certificate("69d", hours(21 * 24))),
         ("nodes", vec![node("w1", json!({})), node("w2", json!({}))]),
     ]);
+}
+
+/// A sidecar that is not ready keeps the pod from being ready; its node has not gone.
+#[test]
+fn a_sidecar_may_take_longer_than_the_container() {
+    let sidecar = json!({"name": "proxy", "ready": false, "started": true, "restartCount": 0,
+        "lastState": {}, "state": {"running": {"startedAt": ago("20s")}}});
+    let of = |all_ready: &str| {
+        let mut all = web(1, 0);
+        all.push(pod(
+            "web-a",
+            json!({"spec": {"initContainers": [{"name": "proxy", "restartPolicy": "Always",
+                "image": "example.com/proxy:1", "readinessProbe": {"initialDelaySeconds": 150}}]},
+            "status": {"initContainerStatuses": [sidecar], "conditions": [
+                {"type": "Ready", "status": "False", "lastTransitionTime": ago("20s")},
+                {"type": "ContainersReady", "status": all_ready,
+                    "lastTransitionTime": ago("20s")}]}}),
+        ));
+        named(&all)
+    };
+    assert!(!of("False").iter().any(|cause| cause.ends_with("node-lost")), "{:?}", of("False"));
+    assert_eq!(of("True"), ["deployment/web node-lost"]);
 }

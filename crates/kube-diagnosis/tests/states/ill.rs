@@ -425,6 +425,16 @@ fn job_rows() -> Vec<Row> {
                 "status": {"active": [{"name": "nightly-1"}]}}),
         )]
     };
+    let every_minute = |last: &str| {
+        let spec = json!({"spec": {"concurrencyPolicy": "Forbid", "schedule": "* * * * *"},
+            "status": {"lastScheduleTime": format!("2026-01-15T{last}Z"),
+            "active": [{"name": "nightly-1"}]}});
+        let refused = merged(
+            event("CronJob", "nightly", "JobAlreadyActive", "60s", "Not starting job"),
+            json!({"type": "Normal"}),
+        );
+        vec![cronjob(spec), refused]
+    };
     let created = |kind: &str, reason: &str, when: &str| {
         merged(
             event("CronJob", "nightly", reason, when, "is forbidden: exceeded quota"),
@@ -440,6 +450,11 @@ fn job_rows() -> Vec<Row> {
         ),
         ("suspended", suspended("Suspended"), suspended("Complete")),
         (
+            "suspended",
+            vec![job("import", "", "", json!({"spec": {"parallelism": 0}}))],
+            vec![job("import", "Complete", "", json!({"spec": {"parallelism": 0}}))],
+        ),
+        (
             "cronjob-suspended",
             vec![cronjob(json!({"spec": {"suspend": true}}))],
             vec![cronjob(json!({"spec": {"suspend": false}}))],
@@ -454,6 +469,8 @@ fn job_rows() -> Vec<Row> {
             ],
         ),
         ("overlap-forbidden", active("Forbid"), active("Allow")),
+        // the next run waits since a minute for the end of the one before
+        ("overlap-forbidden", every_minute("11:54:00"), every_minute("11:58:00")),
         (
             "missed-schedule",
             vec![cronjob(last("2026-01-14T02:00:00Z"))],
@@ -515,6 +532,21 @@ fn service_rows() -> Vec<Row> {
             "no-ready-endpoints",
             and(ill(crashing("Error", 1)), [service(json!({}))]),
             and(ill(crashing("Error", 1)), [pod("web-b", json!({})), service(json!({}))]),
+        ),
+        (
+            "scaled-to-zero",
+            and(web(0, 0), [service(json!({}))]),
+            // one that is scaled to 0, and another one of which pods are still to come
+            and(
+                web(0, 0),
+                [
+                    merged(
+                        web(1, 0).remove(0),
+                        json!({"metadata": {"name": "web-green", "creationTimestamp": ago("5s")}}),
+                    ),
+                    service(json!({})),
+                ],
+            ),
         ),
         (
             "load-balancer-pending",
@@ -589,6 +621,11 @@ fn scaling_rows() -> Vec<Row> {
             "hpa-metrics-unavailable",
             hpa("ScalingActive", "False", "FailedGetResourceMetric", "missing request for cpu", 1),
             hpa("ScalingActive", "False", "ScalingDisabled", "", 0),
+        ),
+        (
+            "hpa-disabled",
+            hpa("ScalingActive", "False", "ScalingDisabled", "", 0),
+            hpa("ScalingActive", "True", "ValidMetricFound", "", 0),
         ),
         (
             "hpa-maxed-out",

@@ -373,3 +373,65 @@ fn what_to_do_can_be_done() {
     let all = web_with(unscheduled("web-a", claim));
     assert!(sentences(&all)[0].contains("\"x\" not found (pod"), "{:?}", sentences(&all));
 }
+
+#[test]
+fn a_container_that_ran_for_long_after_short_runs_has_settled() {
+    let last = || run(1, "185s", "180s");
+    assert_eq!(
+        sentences(&of_web(json!([again("179s", 3, last())]))),
+        [
+            "deployment/web had a fault and runs again: main ended 3 times, last 3 min ago, with exit \
+            code 1, and is ready since (pod web-a)"
+        ]
+    );
+    for (since, last) in [
+        // not long enough, and not longer than before
+        ("90s", run(1, "95s", "91s")),
+        ("5m", run(1, "9m", "5m")),
+    ] {
+        let containers = json!([again(since, 3, last)]);
+        assert_eq!(named(&of_web(containers)), ["deployment/web app-exit"], "{since}");
+    }
+}
+
+#[test]
+fn a_container_with_a_policy_of_its_own_may_end() {
+    let end = |policy: Value| {
+        let once = json!({"name": "once", "ready": false, "restartCount": 0, "lastState": {},
+            "state": ended("Completed", 0, "1h")});
+        let spec = json!([{"name": "main", "image": "example.com/web:1"},
+            {"name": "once", "image": "example.com/seed:1", "restartPolicy": policy}]);
+        vec![pod(
+            "p",
+            json!({"metadata": {"ownerReferences": null}, "spec": {"containers": spec},
+            "status": {"containerStatuses": [running(), once], "conditions": [{"type": "Ready",
+            "status": "False", "lastTransitionTime": ago("1h")}]}}),
+        )]
+    };
+    // kubectl shows such a pod as NotReady for ever
+    assert_eq!(named(&end(json!("Never"))), ["pod/p pod-not-ready"]);
+    assert_eq!(named(&end(json!("Always"))), ["pod/p exits-zero"]);
+}
+
+#[test]
+fn a_pod_that_was_not_ready_a_moment_ago_is_told() {
+    let flapping = |ready: &str, failed: &str| {
+        let conditions = json!([{"type": "Ready", "status": "True",
+            "lastTransitionTime": ago(ready)}]);
+        let mut all = web(1, 1);
+        all.push(pod("web-a", json!({"status": {"conditions": conditions}})));
+        let message = "Readiness probe failed: HTTP probe failed with statuscode: 500";
+        all.push(of_main("web-a", "Unhealthy", failed, message));
+        all
+    };
+    assert_eq!(
+        sentences(&flapping("60s", "70s")),
+        [
+            "deployment/web had a fault and runs again: web-a was not ready until 60 s ago: Readiness \
+            probe failed: HTTP probe failed with statuscode: 500 (pod web-a)"
+        ]
+    );
+    // long ago; and a probe that failed while the pod stayed ready
+    assert_eq!(sentences(&flapping("20m", "21m")), Vec::<String>::new());
+    assert_eq!(sentences(&flapping("1d", "60s")), Vec::<String>::new());
+}
