@@ -35,10 +35,10 @@ pub(super) struct RunArguments {
 #[derive(Debug, Args)]
 struct PartArguments {
     /// Run only this step, with all that is in it; can be repeated. Changes are made only if no
-    /// step before them is left out that would have stopped the run
+    /// step before them is skipped that would have stopped the run
     #[arg(long, value_name = "STEP", value_delimiter = ',')]
     only: Vec<String>,
-    /// Start at this step; the steps before it are left out
+    /// Start at this step; the steps before it are skipped
     #[arg(long, value_name = "STEP")]
     start_at: Option<String>,
     /// Ask before every step: run it, skip it, run all the rest, or pause

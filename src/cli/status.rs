@@ -3,7 +3,7 @@
 use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
 use super::{Global, ResultFormat, output};
-use crate::event::{self, Mark, Next, StepMark, Verdict};
+use crate::event::{self, Mark, Next, StepApproved, StepMark, Verdict};
 use crate::session::{self, Status};
 use clap::Args;
 use serde_json::{Value, json};
@@ -44,7 +44,8 @@ fn next_commands(status: &Status) -> Vec<String> {
         // earlier versions recorded only lines
         let lines = end.filter(|end| end.commands.is_empty()).into_iter().flat_map(|end| &end.next);
         let commands = end.into_iter().flat_map(|end| &end.commands);
-        let approvals = commands.filter(|next| matches!(next, Next::Approve { .. }));
+        let approvals = commands
+            .filter(|next| matches!(next, Next::Approve { step, .. } if !status.is_approved(step)));
         next.extend(lines.cloned().chain(approvals.map(Next::to_string)));
         next.push(resume(status, None));
     }
@@ -70,12 +71,14 @@ fn resume(status: &Status, mark: Option<Mark>) -> String {
 }
 
 fn document(status: &Status, next: &[String]) -> Value {
+    let approval = |approval: &StepApproved| json!({"step": approval.path, "by": approval.by, "expires": approval.expires});
+    let approvals: Vec<Value> = status.approved.iter().map(approval).collect();
     json!({
         "schema": "runbook.status/v1", "run": status.run,
         "runbook": status.state.header().map(|header| &header.runbook),
         "verdict": status.verdict(), "running": status.state.is_running(),
         "done": status.done, "not_passed": status.not_passed, "in_doubt": status.in_doubt,
-        "waiting": status.waiting, "due": status.state.waits_for_times(), "left": status.left, "changes": status.state.changes(),
+        "waiting": status.waiting, "approved": approvals, "due": status.state.waits_for_times(), "left": status.left, "changes": status.state.changes(),
         "programs": status.programs, "next": next,
     })
 }
@@ -108,12 +111,19 @@ fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
         Some(due) => format!("{path} (due at {due})"),
         None => path.clone(),
     };
-    let waits: Vec<String> = status.waiting.iter().map(due).collect();
+    let approval = |approval: &StepApproved| {
+        let until = approval.expires.map(|time| format!(", until {time:.0}")).unwrap_or_default();
+        format!("{} (by {}{until})", approval.path, approval.by)
+    };
+    let approved: Vec<String> = status.approved.iter().map(approval).collect();
+    let waits = status.waiting.iter().filter(|path| !status.is_approved(path));
+    let waits: Vec<String> = waits.map(due).collect();
     writeln!(text, "{name}  run {}  {how}", event::short_id(&status.run))?;
     for (label, paths) in [
         ("Done", &status.done),
         ("Did not pass", &status.not_passed),
         ("In doubt", &status.in_doubt),
+        ("Approved", &approved),
         ("Waiting for", &waits),
         ("Remaining", &status.left),
     ] {

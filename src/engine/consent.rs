@@ -331,6 +331,22 @@ pub(super) fn word(step: &Step, changes: &[PlannedChange]) -> Option<String> {
     step.typed.then(|| changes.first().map(|change| change.object.name.clone()).unwrap_or_default())
 }
 
+/// The approvals of a step that hold at `now` for these changes, or this question, of this plan.
+pub fn valid_approvals<'a>(
+    key: &Key,
+    run: &str,
+    state: &'a RunState,
+    path: &str,
+    (plan, changes): (&str, &str),
+    now: Timestamp,
+) -> impl Iterator<Item = &'a StepApproved> {
+    let of_step = state.approvals().iter().map(|(_, approval)| approval);
+    of_step.filter(move |approval| {
+        approval.path == path
+            && matches!(holds(key, run, approval, (plan, changes), now), Known::Valid(_))
+    })
+}
+
 /// What an approval is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Known {

@@ -39,7 +39,7 @@ mod stop;
 
 pub use change::digest_of_record;
 pub use clock::Clock;
-pub use consent::{Consent, sealed};
+pub use consent::{Consent, sealed, valid_approvals};
 pub use lock::Locking;
 pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};

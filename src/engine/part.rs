@@ -124,7 +124,7 @@ impl Run {
             && matches!(step.body.effect(), Effect::Write | Effect::Opaque);
         let has_changed = || !self.recorder.state(|state| state.made().is_empty());
         let guard = self.selection.unguarded(path, changes && has_changed()).filter(|_| changes)?;
-        Some(Reason::depends_on(&guard, Outcome::Skipped, &Reason::from("it was left out")))
+        Some(Reason::depends_on(&guard, Outcome::Skipped, &Reason::default()))
     }
 
     /// Asks before a step, if the run asks before every step. The end of the step, unless it is to

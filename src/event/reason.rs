@@ -143,7 +143,7 @@ impl fmt::Display for Reason {
             Self::Says { text } => f.write_str(text),
             Self::OnlyWhen { condition } => write!(f, "only when {condition}"),
             Self::SkippedBy { by, text } => write!(f, "skipped by {by}: {text}"),
-            Self::LeftOut { option } => write!(f, "left out by {option}"),
+            Self::LeftOut { option } => write!(f, "skipped by {option}"),
             Self::Refused => f.write_str("rejected at the prompt"),
             Self::Guard { guard, text, instead } => {
                 write!(f, "{text}; {instead}, or override the guard: --override {guard}")

@@ -111,8 +111,8 @@ fn counts(state: &RunState) -> Vec<String> {
         (warnings, if warnings == 1 { "warning" } else { "warnings" }),
         (counts.error as usize, "undetermined"),
         (counts.unknown as usize, "unknown"),
-        ((counts.skipped as usize).saturating_sub(left_out_alone), "skipped"),
-        (state.left_out(), "left out"),
+        // a group that was left out as one stands for all of its steps
+        ((counts.skipped as usize).saturating_sub(left_out_alone) + state.left_out(), "skipped"),
     ];
     let some: Vec<String> = all
         .into_iter()
@@ -158,7 +158,6 @@ fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
 fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
     let items = finding.items();
     let mut lines = Vec::new();
-    let mut said = None;
     for (index, item) in items.iter().take(ITEMS).enumerate() {
         let text = one_line(&item.cause);
         let whole = format!("{}: {text}{}", finding.id, weight(finding));
@@ -167,17 +166,17 @@ fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
             0 => ("Cause", whole),
             _ => ("", text),
         };
-        lines.extend(wrapped(label, &text, look));
+        lines.extend(beside(label, &text, look));
         let objects = unsaid(item);
         if !objects.is_empty() {
             lines.extend(wrapped("Where", &some(objects.iter().map(String::as_str)), look));
         }
-        let todo = item.remedy.as_ref().and_then(|remedy| remedy.text.as_ref());
-        if let Some(text) = todo.filter(|todo| said != Some(*todo)) {
+        // what is the same for the next one is said after that
+        let next = items.get(index + 1).filter(|_| index + 1 < ITEMS);
+        if let Some(text) = todo(item).filter(|_| next.is_none_or(|next| differ(item, next))) {
             // a command is there to be copied: it stays in one piece
             lines.push(Line::new(2).push(DIM, "Do").pad_to(9).text(one_line(text)));
         }
-        said = todo;
     }
     for proof in &finding.not_fixed {
         let (words, reason) = (proof.outcome.words(), one_line(&proof.reason));
@@ -187,9 +186,27 @@ fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
     let rest: Vec<String> = items.iter().skip(ITEMS).flat_map(named).collect();
     if !rest.is_empty() {
         let names = some(rest.iter().map(String::as_str));
-        lines.extend(wrapped("", &format!("and {} more: {names}", items.len() - ITEMS), look));
+        lines.extend(beside("", &format!("and {} more: {names}", items.len() - ITEMS), look));
     }
     lines
+}
+
+/// What is to be done about an item.
+fn todo(item: &FindingItem) -> Option<&str> {
+    item.remedy.as_ref()?.text.as_deref()
+}
+
+/// Whether other things are to be done about two items: the names of their objects make no
+/// difference.
+fn differ(one: &FindingItem, other: &FindingItem) -> bool {
+    let nameless = |item: &FindingItem| {
+        let names = named(item);
+        let names = names.iter().map(|object| object.rsplit('/').next().unwrap_or(object));
+        names.fold(todo(item).map(str::to_owned), |text, name| {
+            text.map(|text| text.replace(name, "NAME"))
+        })
+    };
+    todo(one) != todo(other) && nameless(one) != nameless(other)
 }
 
 /// The objects of an item, in a word each.
@@ -292,7 +309,12 @@ fn rest(state: &RunState, has_more: bool, look: &Look) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut open = by_reason(state.not_ruled_out()).into_iter();
     for (because, ids) in open.by_ref().take(REASONS) {
-        let text = format!("Not ruled out: {} ({})", some(ids.into_iter()), one_line(because));
+        // a diagnosis that was not made leaves all of its causes: the names of some tell nothing
+        let names = match ids.len() {
+            count if count > NAMES => format!("{count} causes"),
+            _ => some(ids.into_iter()),
+        };
+        let text = format!("Not ruled out: {names} ({})", one_line(because));
         lines.extend(wrapped("", &text, look));
     }
     let others: Vec<usize> = open.map(|(_, ids)| ids.len()).collect();
@@ -328,9 +350,17 @@ pub(super) fn by_reason(open: &[NotRuledOut]) -> IndexMap<&str, Vec<&str>> {
     grouped
 }
 
-/// A label and a text beside it, which stays in its column.
+/// A label and a text beside it, which stays in its column; without a label, the text has the width.
 pub(super) fn wrapped(label: &str, text: &str, look: &Look) -> Vec<Line> {
-    let column = if label.is_empty() { 2 } else { 9 };
+    in_column(label, if label.is_empty() { 2 } else { 9 }, text, look)
+}
+
+/// A label and a text beside it; without a label, the text stands below the one before.
+fn beside(label: &str, text: &str, look: &Look) -> Vec<Line> {
+    in_column(label, 9, text, look)
+}
+
+fn in_column(label: &str, column: usize, text: &str, look: &Look) -> Vec<Line> {
     let style = if label == "Cause" { BAD } else { DIM };
     wrap(text, look.width.saturating_sub(column + 2).max(20))
         .into_iter()
@@ -348,5 +378,55 @@ pub(super) fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
     match names.len().checked_sub(NAMES) {
         Some(more) if more > 0 => format!("{} and {more} more", names[..NAMES].join(", ")),
         _ => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Remedy;
+    use crate::report::theme::{Charset, Detail};
+    use serde_json::json;
+
+    #[test]
+    fn what_is_to_be_done_is_said_once_for_items_that_differ_by_name() {
+        let item = |name: &str, todo: &str| FindingItem {
+            cause: format!("cronjob/{name} has missed its schedule"),
+            objects: Some(vec![json!({"kind": "CronJob", "name": name})]),
+            remedy: Some(Remedy { text: Some(todo.to_owned()), ..Remedy::default() }),
+            command: None,
+            next: None,
+        };
+        let finding = FindingConcluded {
+            id: "missed".into(),
+            severity: Severity::Critical,
+            cause: String::new(),
+            objects: None,
+            steps: Vec::new(),
+            remedy: None,
+            command: None,
+            next: None,
+            each: vec![
+                item("a-1", "kubectl create job --from=cronjob/a-1"),
+                item("b-2", "kubectl create job --from=cronjob/b-2"),
+                item("c-3", "look at the controller"),
+            ],
+            fixed: false,
+            not_fixed: Vec::new(),
+        };
+        let look =
+            Look { width: 60, color: false, charset: Charset::Unicode, detail: Detail::Normal };
+        let lines: Vec<String> =
+            cause(&finding, &look).iter().map(|line| line.render(false)).collect();
+        assert_eq!(
+            lines,
+            [
+                "  Cause  missed: cronjob/a-1 has missed its schedule",
+                "         cronjob/b-2 has missed its schedule",
+                "  Do     kubectl create job --from=cronjob/b-2",
+                "         cronjob/c-3 has missed its schedule",
+                "  Do     look at the controller",
+            ]
+        );
     }
 }

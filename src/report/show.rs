@@ -95,10 +95,10 @@ impl Show<'_> {
         self.pair("run", summary.run.as_str());
         self.pair("mode", word(&summary.mode));
         self.pair("digest", summary.digest.as_str());
-        self.pair("started", summary.started.to_string());
+        self.pair("started", format!("{:.0}", summary.started));
         match (summary.ended, summary.duration_ms) {
             (Some(ended), Some(ms)) => {
-                self.pair("ended", format!("{ended}, after {}", duration(ms)));
+                self.pair("ended", format!("{ended:.0}, after {}", duration(ms)));
             }
             _ => self.pair(
                 "ended",

@@ -2,7 +2,7 @@
 
 use super::conclusion::{some, wrapped};
 use super::theme::{DIM, GOOD, Line, Look, PLAIN, REMOVED, WARN};
-use crate::event::{Effect, Outcome, Verdict};
+use crate::event::{Effect, Outcome, Reason, Verdict};
 use crate::state::{RunState, StepState};
 
 /// The most lines of a difference.
@@ -12,6 +12,8 @@ const PREVIEW: usize = 40;
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Standing<'a> {
     done: Vec<&'a str>,
+    /// A person did not allow their changes.
+    rejected: Vec<&'a str>,
     /// Cancelled after they had begun.
     stopped: Vec<&'a str>,
     wait_for_time: Vec<String>,
@@ -29,6 +31,9 @@ impl<'a> Standing<'a> {
             let path = step.path.as_str();
             match step.outcome {
                 outcome if outcome.is_good() => standing.done.push(path),
+                Outcome::Cancelled if step.why == Some(Reason::Refused) => {
+                    standing.rejected.push(path);
+                }
                 Outcome::Cancelled if step.attempts > 0 => standing.stopped.push(path),
                 Outcome::Cancelled => standing.not_started.push(path),
                 _ => {}
@@ -62,6 +67,7 @@ impl<'a> Standing<'a> {
     fn sentences(&self) -> Vec<String> {
         let all = [
             ("Done", &self.done),
+            ("Rejected", &self.rejected),
             ("Stopped", &self.stopped),
             ("Waits for an answer", &self.wait_for_answer),
             ("Waits for approval", &self.wait_for_approval),
@@ -69,7 +75,7 @@ impl<'a> Standing<'a> {
             ("Not started", &self.not_started),
         ];
         let times: Vec<&str> = self.wait_for_time.iter().map(String::as_str).collect();
-        let (before, after) = all.split_at(2);
+        let (before, after) = all.split_at(3);
         let times = [("Waits for a time", &times)];
         before
             .iter()

@@ -117,7 +117,7 @@ pub(super) fn part(part: &Part) -> Option<String> {
     let only = (!part.only.is_empty()).then(|| format!("Only {}", part.only.join(", ")));
     let from = part.start_at.as_ref().map(|first| format!("From {first} on"));
     let parts: Vec<String> = only.into_iter().chain(from).collect();
-    (!parts.is_empty()).then(|| format!("{}: the other steps are left out", parts.join(", ")))
+    (!parts.is_empty()).then(|| format!("{}: the other steps are skipped", parts.join(", ")))
 }
 
 /// The value of an item: the fields of an object beside each other.

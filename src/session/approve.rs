@@ -3,7 +3,7 @@
 use super::resume::refuse_ended;
 use super::{ClusterChoice, NotApproved, Notice, Refusal, SessionError, Workspace};
 use crate::compare::difference;
-use crate::engine::{EngineError, Recorder, digest_of_record, sealed};
+use crate::engine::{EngineError, Recorder, digest_of_record, sealed, valid_approvals};
 use crate::event::{Event, Next, PlannedChange, StepApproved, StepKind, Target};
 use crate::journal::{self, Journal, Key};
 use crate::secret::Masker;
@@ -193,6 +193,28 @@ impl Pending {
         recorder.record(Event::StepApproved(sealed(&self.key, &self.run, approval)))?;
         Ok(Approved { by, expires })
     }
+}
+
+/// The approval with which a step that waits goes on when its run is resumed by who ran it.
+///
+/// # Errors
+/// When the key that approvals are sealed with cannot be read.
+pub(super) fn approval_of(
+    workspace: &Workspace,
+    run: &str,
+    state: &RunState,
+    path: &str,
+) -> Result<Option<StepApproved>, SessionError> {
+    if state.approvals().iter().all(|(_, approval)| approval.path != path) {
+        return Ok(None);
+    }
+    let key = Key::of(&workspace.state_dir, workspace.durability)?;
+    let Ok(asked) = asked(&key, run, state, path) else { return Ok(None) };
+    let (plan, now) = (plan(state), workspace.clock.now());
+    let who_ran = state.target().and_then(|target| target.user.as_ref());
+    let counts = |given: &&StepApproved| !asked.of_another || given.user.as_ref() != who_ran;
+    let mut valid = valid_approvals(&key, run, state, path, (&plan, &asked.digest), now);
+    Ok(valid.find(counts).cloned())
 }
 
 /// The digest of the plan that waits.

@@ -1,9 +1,10 @@
 //! How a run stands: what is done, in doubt and left of it.
 
+use super::approve::approval_of;
 use super::{Notice, SessionError, Workspace};
 use crate::action::group_is_alive;
 use crate::engine::EngineError;
-use crate::event::{Outcome, ProgramStarted, Verdict};
+use crate::event::{Outcome, ProgramStarted, StepApproved, Verdict};
 use crate::journal;
 use crate::state::{RunState, StepState};
 
@@ -21,6 +22,8 @@ pub struct Status {
     pub in_doubt: Vec<String>,
     /// Steps that were begun and have not ended.
     pub waiting: Vec<String>,
+    /// The approvals with which steps that wait go on when the run is resumed.
+    pub approved: Vec<StepApproved>,
     /// Steps that were not begun.
     pub left: Vec<String>,
     /// Programs that may still be running; of another machine nobody here knows.
@@ -37,6 +40,11 @@ impl Status {
     /// How it ended; none if it runs, or its process died.
     pub fn verdict(&self) -> Option<Verdict> {
         self.state.end_of_run().map(|end| end.verdict)
+    }
+
+    /// Whether the step that waits at this path goes on when the run is resumed.
+    pub fn is_approved(&self, path: &str) -> bool {
+        self.approved.iter().any(|approval| approval.path == path)
     }
 }
 
@@ -68,6 +76,8 @@ pub fn status(workspace: &Workspace, run: &str) -> Result<Status, SessionError> 
     };
     let (done, not_passed) = (paths(&good), paths(&not_good));
     let waiting = paths(&|step| step.outcome().is_none());
+    let approvals = waiting.iter().map(|path| approval_of(workspace, &run, &state, path));
+    let approved = approvals.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     let may_run =
         |program: &&ProgramStarted| program.host != workspace.host || group_is_alive(program.group);
     Ok(Status {
@@ -75,6 +85,7 @@ pub fn status(workspace: &Workspace, run: &str) -> Result<Status, SessionError> 
         done,
         not_passed,
         waiting,
+        approved,
         left: owned(state.not_begun()),
         programs: state.programs_without_end().filter(may_run).cloned().collect(),
         resumable: state.is_resumable(),

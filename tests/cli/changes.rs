@@ -208,6 +208,7 @@ fn promise_16_an_approval_records_who_when_and_what() {
         "{}",
         approved.all()
     );
+    insta::assert_snapshot!("status_approved", stable(&stage.run(&["status", RUN]).all()));
     let said = stage.run(&["resume", RUN]);
     assert_eq!(said.code, 0, "{}", said.all());
     assert_eq!(stage.writes().len(), 1);
@@ -226,6 +227,8 @@ fn promise_16_an_expired_approval_does_not_count() {
     let file = stage.scale(2);
     assert_eq!(stage.run(&["run", &file]).code, 4);
     assert_eq!(stage.run(&["approve", RUN, "--step", "scale", "--yes", "--expires", "0s"]).code, 0);
+    let status = stage.run(&["status", RUN]).all();
+    assert!(status.contains("Waiting for") && !status.contains("Approved"), "{status}");
     let said = stage.run(&["resume", RUN]);
     assert_eq!(said.code, 4, "{}", said.all());
     assert_eq!(stage.writes(), Vec::<Value>::new());
@@ -330,7 +333,8 @@ fn missing_permissions_stop_a_change_before_its_first_step_and_come_with_a_role(
 
 /// Without what depends on the time.
 fn stable(text: &str) -> String {
-    regex::Regex::new(r" *\d+(\.\d+)? m?s\b").unwrap().replace_all(text, " TIME").into_owned()
+    let text = regex::Regex::new(r" *\d+(\.\d+)? m?s\b").unwrap().replace_all(text, " TIME");
+    regex::Regex::new(r"20\d\d-[-0-9T:]+Z").unwrap().replace_all(&text, "TIMESTAMP").into_owned()
 }
 
 const BOT: &str = "/apis/apps/v1/namespaces/petrosa-apps/deployments/petrosa-ta-bot";

@@ -65,11 +65,11 @@ fn a_part_that_is_well_is_partial_and_leaves_open_what_it_did_not_look_at() {
     ];
     let wanted: Vec<_> = wanted.map(|(id, end)| (id.to_owned(), end.to_owned())).into();
     assert_eq!(outcomes(&document), wanted, "what must always be done is done");
-    assert_eq!(document["steps"][1]["reason"], "left out by --only");
+    assert_eq!(document["steps"][1]["reason"], "skipped by --only");
     assert_eq!(document["not_ruled_out"][0]["id"], "no-pods");
     assert_eq!(stage.writes().len(), 0);
     let shown = stage.run(&["show", RUN]).stdout;
-    assert!(shown.contains("left out by --only"), "{shown}");
+    assert!(shown.contains("skipped by --only"), "{shown}");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn what_needs_a_step_that_was_left_out_is_unknown() {
     assert_eq!((code, &document["verdict"]), (3, &"unknown".into()));
     let count = &document["steps"][2];
     assert_eq!((&count["id"], &count["outcome"]), (&"count".into(), &"unknown".into()));
-    assert!(count["reason"].as_str().unwrap().contains("left out by --only"), "{count}");
+    assert!(count["reason"].as_str().unwrap().contains("skipped by --only"), "{count}");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_change_is_not_made_behind_a_look_that_was_left_out() {
         let (document, code) = run(&stage, part);
         assert_eq!((code, stage.writes().len()), (3, 0), "{document:#}");
         let mark = document["steps"].as_array().unwrap().iter().find(|step| step["id"] == "mark");
-        assert_eq!(mark.unwrap()["reason"], "step look was skipped: it was left out");
+        assert_eq!(mark.unwrap()["reason"], "step look was skipped");
     }
     // what would not have stopped the run guards nothing
     let stage = stage();
@@ -124,14 +124,14 @@ fn a_resume_goes_on_with_the_same_part() {
     );
     let said = stage.run(&["run", "steps.yaml", "--only", "look,ask,mark", "--yes"]);
     assert_eq!(said.code, 4, "{}", said.all());
-    let head = "Only look, ask, mark: the other steps are left out";
+    let head = "Only look, ask, mark: the other steps are skipped";
     assert!(said.stdout.contains(head), "{}", said.all());
     let resumed = ["resume", RUN, "--yes", "--skip", "ask", "--reason", "yes", "-o", "json"];
     let said = stage.run(&resumed);
     assert_eq!((said.code, stage.writes().len()), (0, 1), "{}", said.all());
     let document = document(&said.stdout);
     assert_eq!(document["verdict"], "partial");
-    assert_eq!(document["steps"][1]["reason"], "left out by --only");
+    assert_eq!(document["steps"][1]["reason"], "skipped by --only");
     let listed = stage.run(&["history", "--verdict", "partial"]);
     assert!(listed.stdout.contains("partial"), "{}", listed.all());
 }
@@ -222,5 +222,5 @@ fn a_look_whose_group_would_have_stopped_the_run_guards_the_change_behind_it() {
     let (document, code) = run(&stage, &["--only", "g/other,mark"]);
     assert_eq!((code, stage.writes().len()), (3, 0), "{document:#}");
     let reason = document["steps"].as_array().unwrap().last().unwrap()["reason"].clone();
-    assert_eq!(reason, "step look was skipped: it was left out", "{document:#}");
+    assert_eq!(reason, "step look was skipped", "{document:#}");
 }

@@ -81,6 +81,8 @@ fn promise_16_what_someone_else_must_approve_is_not_approved_by_who_runs_it() {
         "{}",
         own.all()
     );
+    let status = || stage.run(&["status", RUN]).all();
+    assert!(status().contains("runbook approve 00000001 --step other"), "{}", status());
     let said = run_as_user(&stage, "ada", &["resume", RUN, "--yes"]);
     assert_eq!(said.code, 4, "{}", said.all());
     assert_eq!(stage.writes().len(), 0, "{}", said.all());
@@ -91,6 +93,7 @@ fn promise_16_what_someone_else_must_approve_is_not_approved_by_who_runs_it() {
         "{}",
         approved.all()
     );
+    assert!(status().contains("other (by bob, until "), "{}", status());
     let said = run_as_user(&stage, "ada", &["resume", RUN, "--yes", "--output", "json"]);
     assert_eq!(said.code, 0, "{}", said.all());
     assert_eq!(outcome(&document(&said), "other"), "passed");
