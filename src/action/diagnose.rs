@@ -86,9 +86,11 @@ impl Verb for Diagnose {
                 (read, target)
             }
         };
-        if let Some(target) = &target {
-            snapshot::exists(context, &snapshot, target).await?;
-        }
+        let target = match target {
+            Some(target) => Some(snapshot::exists(context, &snapshot, &target).await?),
+            None => None,
+        };
+        target.as_ref().map_or(Ok(()), judgeable)?;
         let found = diagnose(&snapshot, context.now);
         let mut listed = roots_first(&found, &snapshot, target.as_ref());
         listed.retain(|cause| self.consequences || cause.follows_from.is_none());
@@ -101,6 +103,31 @@ impl Verb for Diagnose {
         });
         Ok(Output { unseen, ..Output::new(output, summary) })
     }
+}
+
+/// Kinds beside those that are listed of which causes are known.
+const OTHERS: [&str; 7] = [
+    "Node",
+    "Namespace",
+    "PersistentVolume",
+    "StorageClass",
+    "APIService",
+    "Secret",
+    "Certificate",
+];
+
+/// Refuses an object of a kind of which no cause is known: that nothing was found would say nothing
+/// of it. What an operator defines may have pods.
+fn judgeable(target: &Object) -> Result<(), Failure> {
+    let kind = target.kind.as_str();
+    let is_known = snapshot::KINDS.contains(&kind) || OTHERS.contains(&kind);
+    if is_known || builtin(kind).is_none() {
+        return Ok(());
+    }
+    Err(Failure::error(format!(
+        "{target} cannot be diagnosed: no causes are known of kind {kind}; name a pod, a workload, a \
+            Service or another object that runs or leads to pods"
+    )))
 }
 
 /// Kinds without which nothing good can be said of a namespace: what runs in it, and what is said of

@@ -130,7 +130,11 @@ impl Verb for Get {
         let nothing = output["items"].as_array().is_some_and(Vec::is_empty);
         nothing.then(|| Wrong {
             fields: &["items"],
-            reason: format!("no {} matches {selector}", self.kind.to_ascii_lowercase()),
+            // what is computed is not known here
+            reason: match selector.contains("{{") {
+                true => format!("no {} matches its selector", self.kind.to_ascii_lowercase()),
+                false => format!("no {} matches {selector}", self.kind.to_ascii_lowercase()),
+            },
         })
     }
 

@@ -97,7 +97,7 @@ impl Verb for Related {
         let snapshot = snapshot::of_kinds(cluster, place, &kinds).await?;
         let target = self.target.object(place);
         let exists = match snapshot::exists(context, &snapshot, &target).await {
-            Ok(()) => Some(true),
+            Ok(_) => Some(true),
             // pods refer to what is not there, and not everybody may read a Secret
             Err(_) if touched(&edges(&snapshot), &target) => {
                 is_missing(context, &target).await.then_some(false)

@@ -17,6 +17,9 @@ pub fn is_ready(pod: &Value) -> bool {
 
 /// How long a pod, or a container, may take to become ready before that says something about it.
 const STARTING: SignedDuration = SignedDuration::from_secs(30);
+/// How long a pod may take until a container of it runs: its images are pulled, and its init
+/// containers come first.
+const BEGINNING: SignedDuration = SignedDuration::from_mins(2);
 /// How long the kubelet may take to act on the last failure of a startup probe.
 const LAG: SignedDuration = SignedDuration::from_secs(10);
 
@@ -36,7 +39,7 @@ pub fn starting_since(pod: &Value, now: Timestamp) -> Option<Timestamp> {
         let delay = array(&pod["spec"]["containers"])
             .filter_map(|spec| spec["readinessProbe"]["initialDelaySeconds"].as_i64())
             .max();
-        now.duration_since(made) < STARTING + SignedDuration::from_secs(delay.unwrap_or_default())
+        now.duration_since(made) < BEGINNING + SignedDuration::from_secs(delay.unwrap_or_default())
     } else {
         begun.all(|(spec, status)| has_its_time(spec, status, made, now))
     };

@@ -93,7 +93,8 @@ fn each_case_is_named_once_and_nothing_else() {
         // of the ports that look wrong, none had anybody listening, of the others all
         for (pod, port) in wanted_ports(&snapshot, now, None, 10) {
             let is_open = *case != "target-port";
-            snapshot.add_port(&pod, port, PortState { loopback: Some(is_open), address: None });
+            let address = is_open.then_some(true);
+            snapshot.add_port(&pod, port, PortState { loopback: Some(is_open), address });
         }
         let found = diagnose(&snapshot, now);
         assert_eq!(named(&found, false), *causes, "{case}");

@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What is listed of a namespace.
-pub(in crate::action) const KINDS: [&str; 15] = [
+pub(in crate::action) const KINDS: [&str; 16] = [
     "Pod",
     "Event",
     "Deployment",
     "ReplicaSet",
+    "ReplicationController",
     "StatefulSet",
     "DaemonSet",
     "Job",
@@ -156,7 +157,8 @@ impl Target {
     }
 }
 
-/// An error for an object that is not there: it has no cause, and is not healthy.
+/// The object, with its kind as the API writes it; an error for one that is not there: it has no
+/// cause, and is not healthy.
 ///
 /// # Errors
 /// When it does not exist, or cannot be read.
@@ -164,15 +166,16 @@ pub(in crate::action) async fn exists(
     context: &Context,
     snapshot: &Snapshot,
     target: &Object,
-) -> Result<(), Failure> {
+) -> Result<Object, Failure> {
     if snapshot.get(&target.kind, &target.name).is_some() {
-        return Ok(());
+        return Ok(target.clone());
     }
     let cluster = context.cluster()?;
     let kind = cluster.resolve(&target.kind).await?;
-    let namespace = (!target.namespace.is_empty()).then_some(target.namespace.as_str());
-    match cluster.get(&kind, namespace, &target.name).await {
-        Ok(_) => Ok(()),
+    let namespace = if kind.namespaced { target.namespace.as_str() } else { "" };
+    let asked = (!namespace.is_empty()).then_some(namespace);
+    match cluster.get(&kind, asked, &target.name).await {
+        Ok(_) => Ok(Object::named(&kind.kind, namespace, &target.name)),
         Err(error) if error.kind == ErrorKind::NotFound => {
             Err(Failure::error(format!("{target} does not exist: {}", error.message)))
         }

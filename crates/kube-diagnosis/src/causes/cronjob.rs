@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, filled, is_deleting, name, text, timestamp};
+use crate::object::{array, filled, is_deleting, name, stated, text, timestamp};
 use crate::schedule::Schedule;
 use crate::view::{View, listed, said};
 use jiff::tz::TimeZone;
@@ -16,6 +16,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("jobs-not-created", "cannot create its Jobs", &["CronJob", "Event"]),
     Kind("overlap-forbidden", "does not start while its last Job runs", CRONJOB),
     Kind("missed-schedule", "has missed its schedule", CRONJOB),
+    Kind("runs-without-success", "has run several times without success", &["CronJob", "Job"]),
     Kind("schedule-never-due", "has a schedule that never comes due", CRONJOB),
 ];
 
@@ -27,7 +28,7 @@ const ELSEWHERE: SignedDuration = SignedDuration::from_hours(15);
 /// The most runs that are counted.
 const COUNTED: usize = 100;
 
-pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
+pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     let mut found = Vec::new();
     for cronjob in view.of("CronJob").iter().filter(|one| !is_deleting(one)) {
         if let Some(suspended) = suspended(cronjob) {
@@ -42,9 +43,66 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
         let why = refused.as_ref().map(|cause| (cause.object.clone(), cause.id));
         found.extend(refused);
         let missed = overlapping(view, cronjob).or_else(|| missed(view, cronjob));
-        found.extend(missed.map(|cause| Cause { follows_from: why, ..cause }));
+        // what is wrong with the Job that still runs, or with the last one
+        let of_job = so_far.iter().find(|cause| is_of_a_job_of(view, cronjob, cause));
+        let why = why.or_else(|| of_job.map(|cause| (cause.object.clone(), cause.id)));
+        let vain = in_vain(view, cronjob).filter(|_| of_job.is_none());
+        let all = missed.into_iter().chain(vain);
+        found.extend(all.map(|cause| Cause { follows_from: why.clone(), ..cause }));
     }
     found
+}
+
+/// Whether a cause is of a Job that this CronJob has made.
+fn is_of_a_job_of(view: &View<'_>, cronjob: &Value, cause: &Cause) -> bool {
+    cause.object.kind == "Job"
+        && (view.owned("Job", cronjob).any(|job| Object::of(job) == cause.object)
+            || array(&cronjob["status"]["active"])
+                .any(|job| job["name"] == cause.object.name.as_str()))
+}
+
+/// How many runs in a row must have been without success, of a CronJob whose Jobs are gone.
+const IN_VAIN: usize = 3;
+
+/// Runs that were started and of which none has succeeded: their Jobs may be gone already, as
+/// failedJobsHistoryLimit or ttlSecondsAfterFinished says, or another run replaces each.
+fn in_vain(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
+    let (spec, status) = (&cronjob["spec"], &cronjob["status"]);
+    let is_running = array(&status["active"]).next().is_some();
+    if is_running && spec["concurrencyPolicy"] != "Replace" || !view.has_read(&["Job"]) {
+        return None;
+    }
+    let schedule = Schedule::parse(text(&spec["schedule"])).ok()?;
+    let zone = zone(cronjob)?;
+    let last = timestamp(&status["lastScheduleTime"])?;
+    let success = timestamp(&status["lastSuccessfulTime"]);
+    let is_complete = |job: &Value| stated(job, "Complete", "True").is_some();
+    // a controller before Kubernetes 1.21 does not write when a Job has succeeded
+    if success.is_none() && view.owned("Job", cronjob).any(is_complete) {
+        return None;
+    }
+    let since = success.or_else(|| timestamp(&cronjob["metadata"]["creationTimestamp"]))?;
+    let runs = std::iter::successors(schedule.next_due(since, &zone), |time| {
+        schedule.next_due(*time, &zone)
+    });
+    let runs = runs.take_while(|time| *time <= last).take(COUNTED).count();
+    if runs < IN_VAIN {
+        return None;
+    }
+    let object = Object::of(cronjob);
+    let said = match success {
+        Some(time) => format!("the last success was at {time}"),
+        None => "none has succeeded so far".to_owned(),
+    };
+    let detail = format!("{runs} runs until {last}; {said}");
+    let source = format!("{object}: status.lastSuccessfulTime");
+    let hint = format!(
+        "run it now and read its log: kubectl create job -n {} {own}-manual --from=cronjob/{own}",
+        object.namespace,
+        own = name(cronjob)
+    );
+    let seen = [Evidence::new(source, said)];
+    Some(Cause::new("runs-without-success", object, "", detail).seen(seen).hint(hint))
 }
 
 fn suspended(cronjob: &Value) -> Option<Cause> {

@@ -74,7 +74,8 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(workload::find(view, &found, &rollouts));
     found.extend(rollouts);
     found.extend(job::find(view));
-    found.extend(cronjob::find(view));
+    let of_cronjobs = cronjob::find(view, &found);
+    found.extend(of_cronjobs);
     found.extend(service::find(view, &found));
     found.extend(autoscaler::find(view, &found));
     found.extend(api_service::find(view));
@@ -98,8 +99,10 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
 /// The ids that need more than objects, where that was not tried: with the reason.
 pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
     let mut found = BTreeMap::new();
-    let (odd, any) = port::untried(view);
-    for (id, because) in [("target-port-mismatch", odd), ("not-listening", any)] {
+    let port::Untried { odd, any, address } = port::untried(view);
+    for (id, because) in
+        [("target-port-mismatch", odd), ("not-listening", any), ("listens-on-loopback", address)]
+    {
         found.extend(because.map(|because| (id, because)));
     }
     if let Some(because) = volume::untried(view) {

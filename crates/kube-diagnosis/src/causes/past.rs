@@ -123,16 +123,19 @@ pub(super) fn unready(view: &View<'_>, pod: &Value) -> Option<(Symptom, String)>
 /// A pod that has ended as a whole and of which another has taken the place: but an eviction or a
 /// refusal a moment ago may come again.
 fn of_replaced(view: &View<'_>, pod: &Value, workload: &Object, symptom: &Symptom) -> Tense {
-    let may_return = |id: &str| matches!(id, "evicted" | "node-refused");
+    // a pod that a node refuses for a reason of its own is made and refused again
+    let may_return = |symptom: &Symptom| match symptom.id {
+        "evicted" | "node-refused" => true,
+        "pod-failed" => symptom.reason != "Failed",
+        _ => false,
+    };
     let is_recent =
         |pod: &Value| ended(pod, view).is_some_and(|at| view.now.duration_since(at) <= RECENT);
-    if !is_recent(pod) || !may_return(symptom.id) {
+    if !is_recent(pod) || !may_return(symptom) {
         return Tense::Over;
     }
     let gone = view.pods_of(workload).filter(|other| {
-        is_finished(other)
-            && is_recent(other)
-            && view.symptoms(other).iter().any(|own| may_return(own.id))
+        is_finished(other) && is_recent(other) && view.symptoms(other).iter().any(may_return)
     });
     let mut live = view.pods_of(workload).filter(|other| is_live(other)).peekable();
     let successor = view.pods_of(workload).find(|other| is_live(other) && made(other) > made(pod));

@@ -63,6 +63,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("not-scheduled", "is not processed by its scheduler", POD),
     Kind("unschedulable", "fits on no node", POD),
     Kind("readiness-failing", "does not pass its readiness probe", POD),
+    Kind("standby", "is not ready while another pod of it holds a lease", &["Pod", "Lease"]),
     Kind("startup-failing", "does not pass its startup probe", POD),
     Kind("readiness-gate-unmet", "waits for its readiness gates", POD),
     Kind("stuck-terminating", "does not finish terminating", POD),
@@ -93,6 +94,8 @@ pub(super) const OF_POD: &[&str] = &[
     "pod-deadline-exceeded",
 ];
 
+const STANDBY: &str = "nothing, if it is made to wait for its turn; otherwise send the request of \
+    its readiness probe";
 /// How long a controller may take to open a readiness gate.
 const OPENING: SignedDuration = SignedDuration::from_mins(2);
 
@@ -175,7 +178,7 @@ fn completed(pod: &Value) -> Option<Vec<&str>> {
 }
 
 /// Names of containers that only help others, by what they are called.
-const HELPERS: &[&str] = &["proxy", "sidecar", "agent", "envoy", "fluent", "exporter", "istio"];
+const HELPERS: &[&str] = &["proxy", "sidecar", "agent", "envoy", "fluent", "istio"];
 
 /// That what a pod is for has completed, and what only helps it still runs and keeps it open. What
 /// a container is for is not in the API: the annotation of kubectl says it, or its name.
@@ -187,13 +190,7 @@ fn kept_open(pod: &Value, workload: &Object, done: &[&str]) -> Option<String> {
     let annotated = annotated_container(pod);
     let is_main = |one: &&str| match &annotated {
         Some(main) => main == one,
-        None => {
-            *one == "main"
-                || workload
-                    .name
-                    .strip_prefix(*one)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        }
+        None => *one == "main" || *one == workload.name,
     };
     let is_helper = |one: &&str| HELPERS.iter().any(|part| one.contains(part));
     let is_kept = done.iter().any(is_main) && !running.iter().any(is_main)
@@ -245,7 +242,12 @@ fn told<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, Symptom, Tense)
     let pods = view.of("Pod").iter().filter(|pod| pod["status"].is_object());
     let judged = pods.filter(|pod| !is_of_ended_job(view, pod));
     judged.flat_map(|pod| {
-        let symptoms = view.symptoms(pod).into_iter();
+        let symptoms = view.symptoms(pod).into_iter().map(|symptom| match symptom.id {
+            "readiness-failing" if stands_by(view, pod) => {
+                Symptom { id: "standby", hint: STANDBY.to_owned(), ..symptom }
+            }
+            _ => symptom,
+        });
         let said = symptoms
             .filter(|symptom| !is_early(view, pod, symptom) && !is_uncertain(view, symptom));
         said.map(|symptom| {
@@ -280,7 +282,6 @@ fn is_of_ended_job(view: &View<'_>, pod: &Value) -> bool {
 /// What is not to be said before some time has passed.
 fn is_early(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {
     match symptom.id {
-        "readiness-failing" if stands_by(view, pod) => true,
         // a container that crashes by itself is told from the first time on
         "readiness-failing" | "startup-failing" => {
             symptom.restarts == 0 && is_rolled_out(view, pod)
@@ -436,11 +437,15 @@ fn count_pods(view: &View<'_>, cause: &mut Cause) {
     if cause.object.kind == "Pod" {
         return;
     }
+    let is_ill = |pod: &&Value| cause.pods.iter().any(|ill| ill == name(pod));
     let all = view.pods_of(&cause.object).filter(|pod| !is_finished(pod)).count();
+    let is_over = view.pods_of(&cause.object).filter(is_ill).all(is_finished);
     let names: Vec<&str> = cause.pods.iter().map(String::as_str).collect();
     let listed = listed(&names);
     cause.detail = match cause.pods.len() {
-        ill if ill < all => format!("{} ({ill} of {all} pods: {listed})", cause.detail),
+        // those that run now are others
+        2.. if is_over => format!("{} (pods {listed})", cause.detail),
+        ill if ill < all && !is_over => format!("{} ({ill} of {all} pods: {listed})", cause.detail),
         1 => format!("{} (pod {listed})", cause.detail),
         ill => format!("{} (all {ill} pods)", cause.detail),
     };

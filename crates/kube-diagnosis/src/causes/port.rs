@@ -128,31 +128,36 @@ fn evidence(view: &View<'_>, pod: &Value, number: u16) -> Evidence {
 }
 
 /// The ports of pods at which should be looked: all of one Service, then those that the pods do not
-/// declare although they declare others, then one of each workload behind every other port.
+/// declare although they declare others, then one of each workload behind every other port, then
+/// further pods.
 pub(super) fn wanted_ports(
     view: &View<'_>,
     all_of: Option<&str>,
     most: usize,
 ) -> Vec<(String, u16)> {
-    let mut wanted: Vec<(bool, bool, &str, u16)> = Vec::new();
+    let mut wanted: Vec<(bool, bool, bool, &str, u16)> = Vec::new();
     for service in view.of("Service") {
         let is_meant = all_of == Some(name(service));
         let ready: Vec<&Value> =
             selected(view, service).into_iter().filter(|pod| is_ready(pod)).collect();
-        let some = if is_meant { ready } else { one_of_each(view, ready) };
+        let firsts = one_of_each(view, &ready);
+        let is_first = |pod: &&Value| firsts.iter().any(|first| name(first) == name(pod));
+        let further = ready.iter().copied().filter(|pod| !is_first(pod));
+        let some: Vec<&Value> = firsts.iter().copied().chain(further).take(TRIED).collect();
         for port in array(&service["spec"]["ports"]).filter(|port| is_tcp(port)) {
-            for pod in some.iter().take(TRIED) {
+            for pod in &some {
                 let Some(number) = target(port, pod) else { continue };
                 let is_odd = is_odd(pod, number);
                 // a headless Service leads to pods, and to no port of theirs
                 let is_led_to = service["spec"]["clusterIP"] != "None";
                 if is_meant || is_odd || is_led_to {
-                    wanted.push((!is_meant, !is_odd, name(pod), number));
+                    let is_further = !is_meant && !is_first(pod);
+                    wanted.push((!is_meant, !is_odd, is_further, name(pod), number));
                 }
             }
         }
     }
-    wanted.sort_by_key(|(is_other, is_even, ..)| (*is_other, *is_even));
+    wanted.sort_by_key(|(is_other, is_even, is_further, ..)| (*is_other, *is_even, *is_further));
     let mut found: Vec<(String, u16)> = Vec::new();
     for (.., pod, number) in wanted {
         if found.len() >= most {
@@ -166,7 +171,7 @@ pub(super) fn wanted_ports(
 }
 
 /// The first pod of each workload.
-fn one_of_each<'a>(view: &View<'_>, pods: Vec<&'a Value>) -> Vec<&'a Value> {
+fn one_of_each<'a>(view: &View<'_>, pods: &[&'a Value]) -> Vec<&'a Value> {
     let mut workloads: Vec<Object> = Vec::new();
     let mut is_first = |pod: &&Value| {
         let workload = view.workload(pod);
@@ -176,7 +181,7 @@ fn one_of_each<'a>(view: &View<'_>, pods: Vec<&'a Value>) -> Vec<&'a Value> {
         }
         is_new
     };
-    pods.into_iter().filter(|pod| is_first(pod)).collect()
+    pods.iter().copied().filter(|pod| is_first(pod)).collect()
 }
 
 /// The number of the port of a pod to which a port of a Service leads.
@@ -190,19 +195,33 @@ fn target(port: &Value, pod: &Value) -> Option<u16> {
     number.and_then(|number| u16::try_from(number).ok())
 }
 
-/// Why nothing can be told of a port: of one that looks wrong, and of any.
-pub(super) fn untried(view: &View<'_>) -> (Option<String>, Option<String>) {
-    let why = |(pod, number): &(String, u16)| {
-        let pod = view.get("Pod", pod)?;
-        match heard(view, pod, *number) {
-            Heard::Unknown(why) => {
-                Some((is_odd(pod, *number), format!("port {number} of pod/{} {why}", name(pod))))
-            }
-            Heard::Open | Heard::Loopback | Heard::Refused => None,
+/// Why nothing can be told of a port.
+pub(super) struct Untried {
+    /// Of one that looks wrong.
+    pub(super) odd: Option<String>,
+    /// Of any.
+    pub(super) any: Option<String>,
+    /// Of one that is open, whether it is so for others, too.
+    pub(super) address: Option<String>,
+}
+
+pub(super) fn untried(view: &View<'_>) -> Untried {
+    let mut untried = Untried { odd: None, any: None, address: None };
+    for (name, number) in wanted_ports(view, None, usize::MAX) {
+        let Some(pod) = view.get("Pod", &name) else { continue };
+        let state = view.snapshot.port(&name, number).unwrap_or_default();
+        if (state.loopback, state.address) == (Some(true), None) {
+            let why =
+                format!("port {number} of pod/{name} was not tried at the address of the pod");
+            untried.address.get_or_insert(why);
         }
-    };
-    let all: Vec<(bool, String)> =
-        wanted_ports(view, None, usize::MAX).iter().filter_map(why).collect();
-    let odd = all.iter().find(|(is_odd, _)| *is_odd).map(|(_, why)| why.clone());
-    (odd, all.into_iter().next().map(|(_, why)| why))
+        if let Heard::Unknown(why) = heard(view, pod, number) {
+            let why = format!("port {number} of pod/{name} {why}");
+            if is_odd(pod, number) {
+                untried.odd.get_or_insert_with(|| why.clone());
+            }
+            untried.any.get_or_insert(why);
+        }
+    }
+    untried
 }

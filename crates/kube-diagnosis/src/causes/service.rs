@@ -103,11 +103,12 @@ fn nothing_selected(
     if controller(service).is_some() {
         return None;
     }
+    let of_template = written(selector);
     let makers: Vec<&Value> = TEMPLATES
         .iter()
         .flat_map(|kind| view.of(kind))
         .chain(view.of("CronJob").iter().map(|cronjob| &cronjob["spec"]["jobTemplate"]))
-        .filter(|maker| selects(selector, &maker["spec"]["template"]["metadata"]["labels"]))
+        .filter(|maker| selects(&of_template, &maker["spec"]["template"]["metadata"]["labels"]))
         .collect();
     if !makers.is_empty() {
         let Some(own) = so_far
@@ -132,6 +133,11 @@ fn nothing_selected(
     }
     let mut detail = format!("no pod has the labels {}", shown(selector));
     if let Some((maker, labels)) = near_miss(view, service, selector) {
+        let maker_of = view.get(&maker.kind, &maker.name);
+        let scaled = maker_of.filter(|maker| maker["spec"]["replicas"] == 0);
+        if let Some(maker) = scaled.filter(|maker| may_get(selector, maker)) {
+            return scaled_down(view, object, &[maker]);
+        }
         detail = format!("{detail}; the pods of {maker} have {labels}");
     }
     let source = format!("{object}: spec.selector");
@@ -140,6 +146,36 @@ fn nothing_selected(
             .seen([Evidence::new(source, shown(selector))])
             .hint("correct the selector of the Service, or the labels of the pods"),
     )
+}
+
+/// Whether the pods of a workload may get what a selector asks for when they run, such as a role:
+/// their template has a part of it, and nothing else for the rest.
+fn may_get(selector: &Value, maker: &Value) -> bool {
+    let labels = &maker["spec"]["template"]["metadata"]["labels"];
+    let wanted = || selector.as_object().into_iter().flatten();
+    wanted().any(|(key, value)| labels[key] == *value)
+        && wanted().all(|(key, value)| labels[key] == *value || labels[key].is_null())
+}
+
+/// Labels that controllers give to pods, so that no template has them.
+const GIVEN: &[&str] = &[
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-completion-index",
+    "batch.kubernetes.io/job-name",
+    "controller-revision-hash",
+    "controller-uid",
+    "job-name",
+    "pod-template-generation",
+    "pod-template-hash",
+    "statefulset.kubernetes.io/pod-name",
+];
+
+/// What of a selector somebody has to write into a template.
+fn written(selector: &Value) -> Value {
+    let labels = selector.as_object().into_iter().flatten();
+    let written = labels.filter(|(key, _)| !GIVEN.contains(&key.as_str()));
+    written.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// A Service of which every workload is scaled to 0: that is somebody's wish, and nobody answers.
@@ -244,11 +280,17 @@ fn balancer(view: &View<'_>, service: &Value) -> Option<Cause> {
 
 /// A port that is named, of which no container of any of the pods has the name.
 fn unnamed(service: &Value, port: &Value, wanted: &str, pods: &[&Value]) -> Option<Cause> {
-    let has = |pod: &&Value| declared_ports(pod).iter().any(|(name, _)| *name == wanted);
-    if pods.iter().any(has) {
+    let has =
+        |pod: &Value, wanted: &str| declared_ports(pod).iter().any(|(name, _)| *name == wanted);
+    // a pod may serve one port of several; one that serves none gets nothing at all
+    let ports = || array(&service["spec"]["ports"]).map(|port| port["targetPort"].as_str());
+    let serves = |pod: &Value| ports().any(|port| port.is_none_or(|name| has(pod, name)));
+    let is_served = pods.iter().any(|pod| has(pod, wanted));
+    let pods: Vec<&Value> = pods.iter().copied().filter(|pod| !is_served || !serves(pod)).collect();
+    if pods.is_empty() {
         return None;
     }
-    let declared = declared(pods);
+    let declared = declared(&pods);
     let detail = format!(
         "port {} has targetPort `{wanted}`, and the containers of {} declare {declared}",
         port["port"],

@@ -8,8 +8,8 @@ use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, is_deleting, name, text, timestamp};
 use crate::pod::{is_live, is_ready, starting_since};
 use crate::symptom::{Symptom, not_made_of};
-use crate::view::View;
-use jiff::SignedDuration;
+use crate::view::{View, names};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 const SETS: &[&str] = &["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
@@ -270,17 +270,36 @@ fn unexplained(view: &View<'_>, workload: &Value) -> Option<Cause> {
     if young(workload) || changed {
         return None;
     }
+    let leaving: Vec<&Value> = view.pods_of(&object).filter(|pod| is_deleting(pod)).collect();
     let detail = format!("{available} of {wanted} are available");
-    let hint = format!("look at it: kubectl describe -n {} {object}", object.namespace);
+    let (detail, hint) = match leaving.first() {
+        Some(last) => (
+            format!(
+                "{detail}, and {} may take until {} to terminate",
+                names(leaving.iter().copied()),
+                text(&last["metadata"]["deletionTimestamp"])
+            ),
+            "check preStop and terminationGracePeriodSeconds of the pods: new ones wait for them"
+                .to_owned(),
+        ),
+        None => (detail, format!("look at it: kubectl describe -n {} {object}", object.namespace)),
+    };
     let source = format!("{object}: status");
     let said = Evidence::new(source, detail.clone());
     Some(Cause::new("pods-unavailable", object, "", detail).seen([said]).hint(hint))
 }
 
+/// When a pod was asked to go: its deletion time contains its grace period.
+fn left_since(pod: &Value) -> Option<Timestamp> {
+    let metadata = &pod["metadata"];
+    let grace = SignedDuration::from_secs(count(&metadata["deletionGracePeriodSeconds"]));
+    timestamp(&metadata["deletionTimestamp"])?.checked_sub(grace).ok()
+}
+
 /// A pod that is starting, leaving, standing by, or not ready for long enough to be available.
 fn has_its_time(view: &View<'_>, workload: &Value, pod: &Value) -> bool {
     if is_deleting(pod) {
-        return true;
+        return left_since(pod).is_none_or(|since| view.now.duration_since(since) <= SETTLING);
     }
     if !is_ready(pod) {
         let young = !view.older(&pod["metadata"]["creationTimestamp"], SETTLING);

@@ -110,6 +110,12 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
     }
     let scheduler = filled(&case.pod["spec"]["schedulerName"]).unwrap_or("default-scheduler");
     let message = format!("{scheduler} has not processed the pod");
+    // such as FailedResourceClaimCreation, without which the scheduler leaves the pod alone
+    if let Some(said) = case.seen.last(|event| event.warning) {
+        let message = format!("{message}; {}: {}", said.reason, said.message);
+        let hint = "correct what the message names: the scheduler waits for it";
+        return Some(Symptom::of_pod("not-scheduled", said.reason, message, hint));
+    }
     Some(Symptom::of_pod(
         "not-scheduled",
         "Pending",

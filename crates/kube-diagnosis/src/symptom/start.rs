@@ -141,6 +141,18 @@ fn slow(case: &PodCase<'_>, progress: Option<ObjectEvent<'_>>) -> Option<Symptom
         .map(|status| &status["state"]["waiting"])
         .find(|waiting| waiting.is_object());
     let reason = waits.map_or("Pending", |waiting| text(&waiting["reason"]));
+    // the kubelet writes that a container runs when its postStart hook has ended
+    if let Some(started) = progress.filter(|progress| progress.reason == "Started") {
+        let container = started.container.unwrap_or_default();
+        let message = format!(
+            "container {container} was started at {}, and its postStart hook has not ended",
+            started.at
+        );
+        let hint =
+            "find out what its postStart hook waits for: until it ends, the pod is not ready";
+        let symptom = Symptom::of_pod("not-started", reason, message, hint);
+        return Some(Symptom { container: started.container.map(str::to_owned), ..symptom });
+    }
     let hint = "check the events of the pod for FailedMount, FailedAttachVolume and \
         FailedCreatePodSandBox, and the kubelet of its node";
     Some(Symptom::of_pod(

@@ -133,20 +133,6 @@ fn pods() {
             ),
         ),
         (
-            "one leads and holds the lease, the others stand by and are not ready",
-            with(
-                web(3, 1),
-                [
-                    pod("web-a", json!({})),
-                    ill_pod("web-b", unready("20h")),
-                    ill_pod("web-c", unready("20h")),
-                    object("Lease", "web", json!({"spec": {"holderIdentity": "web-a_0b1c"}})),
-                    service(json!({})),
-                    of_main("web-b", "Unhealthy", "1m", "Readiness probe failed: HTTP 503"),
-                ],
-            ),
-        ),
-        (
             "the status has few fields",
             vec![pod(
                 "web-a",

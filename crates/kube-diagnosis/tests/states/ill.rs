@@ -1,6 +1,7 @@
 //! For every id a state that has it, and a near miss that has not.
 
 use crate::build::*;
+use jiff::SignedDuration;
 use kube_diagnosis::{ids, title};
 use serde_json::{Value, json};
 
@@ -191,6 +192,7 @@ fn scheduling_rows() -> Vec<Row> {
         ("no-nodes", web_with(unscheduled("web-a", "no nodes available to schedule pods")), cpu()),
         ("scheduling-gated", gated("SchedulingGated"), gated("Unschedulable")),
         ("not-scheduled", silent("5m"), silent("5s")),
+        ("standby", leads("web-a_0b1c"), leads("other-a_0b1c")),
         ("unschedulable", refused("3 something new"), cpu()),
     ]
 }
@@ -400,6 +402,8 @@ fn workload_rows() -> Vec<Row> {
         ),
         ("rollout-paused", paused(json!({"spec": {"priority": 1}})), paused(json!({}))),
         ("rollout-stuck", stuck(1), stuck(0)),
+        // a Deployment that recreates its pods waits for the one that leaves
+        ("pods-unavailable", and(web(1, 0), [leaving("20m")]), and(web(1, 0), [leaving("1m")])),
         // one pod of the new revision holds up the others
         (
             "rollout-stuck",
@@ -414,6 +418,24 @@ fn workload_rows() -> Vec<Row> {
     ]
 }
 
+/// A pod that was asked to go so long ago and may take half an hour.
+fn leaving(since: &str) -> Value {
+    let minutes: i64 = since.trim_end_matches('m').parse().unwrap();
+    let until = now() + SignedDuration::from_mins(30 - minutes);
+    pod(
+        "web-a",
+        json!({"metadata": {"deletionTimestamp": until.to_string(),
+        "deletionGracePeriodSeconds": 1800}}),
+    )
+}
+
+/// One of three pods is ready, and this one holds the lease.
+fn leads(holder: &str) -> Vec<Value> {
+    let lease = object("Lease", "web", json!({"spec": {"holderIdentity": holder}}));
+    let pods = [ill_pod("web-b", unready("20h")), ill_pod("web-c", unready("20h"))];
+    and(and(web(3, 1), [pod("web-a", json!({})), lease]), pods)
+}
+
 fn job_rows() -> Vec<Row> {
     let suspended =
         |condition: &str| vec![job("import", condition, "", json!({"spec": {"suspend": true}}))];
@@ -424,6 +446,10 @@ fn job_rows() -> Vec<Row> {
             json!({"spec": {"concurrencyPolicy": policy},
                 "status": {"active": [{"name": "nightly-1"}]}}),
         )]
+    };
+    let runs = |status: Value| {
+        let made = json!({"metadata": {"creationTimestamp": ago("10d")}, "status": status});
+        vec![cronjob(made)]
     };
     let every_minute = |last: &str| {
         let spec = json!({"spec": {"concurrencyPolicy": "Forbid", "schedule": "* * * * *"},
@@ -475,6 +501,12 @@ fn job_rows() -> Vec<Row> {
             "missed-schedule",
             vec![cronjob(last("2026-01-14T02:00:00Z"))],
             vec![cronjob(last("2026-01-15T02:00:00Z"))],
+        ),
+        // their Jobs are gone
+        (
+            "runs-without-success",
+            runs(json!({"lastSuccessfulTime": null})),
+            runs(json!({"lastSuccessfulTime": "2026-01-14T02:01:00Z"})),
         ),
         (
             "schedule-never-due",
@@ -886,4 +918,71 @@ fn every_cause_can_be_read() {
             assert!(!cause.hint.ends_with('.') && !title.ends_with('.'), "{}", cause.hint);
         }
     }
+}
+
+#[test]
+fn what_keeps_a_pod_from_its_scheduler_or_its_start_is_said() {
+    let missing = "PodResourceClaim gpu: resourceclaimtemplate \"gpu\" not found";
+    let unseen = merged(
+        unscheduled("web-a", ""),
+        json!({"metadata": {"creationTimestamp": ago("5m")}, "status": {"conditions": null}}),
+    );
+    let claim = event("Pod", "web-a", "FailedResourceClaimCreation", "5m", missing);
+    let started = merged(
+        of_main("web-a", "Started", "10m", "Started container main"),
+        json!({"type": "Normal"}),
+    );
+    for (objects, said) in [
+        (and(web_with(unseen), [claim]), "resourceclaimtemplate \"gpu\" not found"),
+        (and(starting([]), [started]), "and its postStart hook has not ended"),
+    ] {
+        let found = found(&objects);
+        let sentences: Vec<String> =
+            found.causes.iter().map(kube_diagnosis::Cause::sentence).collect();
+        assert!(sentences.len() == 1 && sentences[0].contains(said), "{sentences:?}");
+    }
+}
+
+#[test]
+fn a_replication_controller_is_a_workload_too() {
+    let legacy = |replicas: i64| {
+        object(
+            "ReplicationController",
+            "legacy",
+            json!({"spec": {"replicas": replicas, "selector": {"app": "web"},
+                "template": {"metadata": {"labels": {"app": "web"}}}},
+            "status": {"observedGeneration": 1, "replicas": 0}}),
+        )
+    };
+    let denied = event(
+        "ReplicationController",
+        "legacy",
+        "FailedCreate",
+        "1m",
+        "Error creating: pods \"legacy-\" is forbidden: denied by policy",
+    );
+    assert_eq!(
+        named(&[legacy(2), denied, service(json!({}))])[..1],
+        ["replicationcontroller/legacy admission-denied"]
+    );
+    assert_eq!(named(&[legacy(0), service(json!({}))]), ["service/web scaled-to-zero"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_job_that_still_runs_is_the_cause_of_what_it_keeps() {
+    let nightly = cronjob(json!({"spec": {"concurrencyPolicy": "Forbid"},
+        "status": {"lastScheduleTime": "2026-01-14T02:00:00Z", "active": [{"name": "nightly-1"}]}}));
+    let job = job("nightly-1", "", "", json!({}));
+    let pod = owned(
+        merged(
+            ill_pod("nightly-1-a", crashing("Error", 1)),
+            json!({"metadata": {"ownerReferences": null}}),
+        ),
+        "Job",
+        "nightly-1",
+    );
+    let found = found(&[nightly, job, pod]);
+    let kept = found.causes.iter().find(|cause| cause.id == "overlap-forbidden").unwrap();
+    let of = kept.follows_from.as_ref().map(|(object, id)| format!("{object} {id}"));
+    assert_eq!(of.as_deref(), Some("job/nightly-1 app-exit"));
 }

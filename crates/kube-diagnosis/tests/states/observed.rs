@@ -366,7 +366,7 @@ fn a_class_that_does_not_exist_is_to_be_created() {
 fn a_selector_that_nearly_fits_says_what_the_pods_have() {
     let maker = |name: &str, labels: Value| {
         let change = json!({"metadata": {"name": name, "uid": format!("Deployment-{name}")}});
-        let mut deployment = merged(web(0, 0).remove(0), change);
+        let mut deployment = merged(web(1, 0).remove(0), change);
         deployment["spec"]["template"]["metadata"]["labels"] = labels;
         deployment
     };
@@ -518,4 +518,47 @@ fn odd_ports_are_tried_first() {
     };
     assert_eq!(ports(None), [9090, 7070]);
     assert_eq!(ports(Some("a")), [8080, 9090]);
+}
+
+#[test]
+fn labels_that_controllers_give_are_in_no_template() {
+    let of = |selector: Value| {
+        let set = db(0, json!({"status": {"replicas": 0, "readyReplicas": 0}}));
+        named(&[set, service(json!({"spec": {"selector": selector}}))])
+    };
+    for selector in [
+        json!({"app": "db", "statefulset.kubernetes.io/pod-name": "db-0"}),
+        json!({"app": "db", "apps.kubernetes.io/pod-index": "0"}),
+        // a role that an operator sets
+        json!({"app": "db", "role": "primary"}),
+    ] {
+        let selector = merged(selector, json!({}));
+        assert_eq!(of(selector.clone()), ["service/web scaled-to-zero"], "{selector}");
+    }
+    assert_eq!(of(json!({"app": "bd"})), ["service/web selector-matches-nothing"]);
+}
+
+#[test]
+fn a_pod_that_has_no_port_of_a_service_is_named() {
+    let other = |ports: Value| {
+        let labels = json!({"metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "main", "image": "example.com/two:1",
+            "ports": ports}]}});
+        let mut all = web(1, 1);
+        all.push(pod("web-a", json!({})));
+        all.push(owned(pod("two-a", labels), "ReplicaSet", "two-1"));
+        all.push(service(json!({"spec": {"ports": [{"name": "http", "port": 80,
+            "targetPort": "http"}, {"name": "admin", "port": 81, "targetPort": "admin"}]}})));
+        let open = |pod: &str, port: u16| (pod.to_owned(), port);
+        let mut snapshot: Snapshot = all.iter().cloned().collect();
+        for (pod, port) in [open("web-a", 8080), open("two-a", 9090)] {
+            snapshot.add_port(&pod, port, OPEN);
+        }
+        let found = diagnose(&snapshot, now());
+        found.causes.iter().map(Cause::sentence).collect::<Vec<_>>()
+    };
+    // each serves one of the two
+    assert_eq!(other(json!([{"name": "admin", "containerPort": 9090}])), Vec::<String>::new());
+    let found = other(json!([{"name": "web", "containerPort": 9090}]));
+    assert!(found[0].contains("the containers of two-a declare 9090 (web)"), "{found:?}");
 }

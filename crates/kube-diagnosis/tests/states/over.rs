@@ -435,3 +435,48 @@ fn a_pod_that_was_not_ready_a_moment_ago_is_told() {
     assert_eq!(sentences(&flapping("20m", "21m")), Vec::<String>::new());
     assert_eq!(sentences(&flapping("1d", "60s")), Vec::<String>::new());
 }
+
+#[test]
+fn the_pods_of_attempts_that_are_over_are_not_counted_with_those_that_run() {
+    let failed = |name: &str| {
+        let status = json!({"phase": "Failed", "conditions": null, "containerStatuses": [{
+            "name": "main", "ready": false, "restartCount": 0, "lastState": {},
+            "state": ended("Error", 9, "2m")}]});
+        let alone = json!({"metadata": {"ownerReferences": null}, "status": status});
+        owned(merged(pod(name, json!({})), alone), "Job", "lead")
+    };
+    let runs = |name: &str| {
+        owned(
+            merged(pod(name, json!({})), json!({"metadata": {"ownerReferences": null}})),
+            "Job",
+            "lead",
+        )
+    };
+    let job = job("lead", "", "", json!({"spec": {"completionMode": "NonIndexed"}}));
+    let indexed = |pod: Value, index: &str| {
+        let note = json!({"batch.kubernetes.io/job-completion-index": index});
+        merged(pod, json!({"metadata": {"annotations": note}}))
+    };
+    let found = sentences(&[
+        job,
+        indexed(failed("lead-0"), "0"),
+        indexed(failed("lead-1"), "1"),
+        indexed(runs("lead-2"), "2"),
+        indexed(runs("lead-3"), "3"),
+    ]);
+    assert!(found[0].ends_with("exit code 9 (pods lead-0, lead-1)"), "{found:?}");
+}
+
+#[test]
+fn a_pod_that_its_node_refuses_again_and_again_says_why() {
+    let refused = pod(
+        "web-a",
+        json!({"status": {"phase": "Failed", "reason": "SysctlForbidden",
+        "message": "Pod was rejected: forbidden sysctl", "conditions": null, "podIP": null,
+        "startTime": ago("1m"), "containerStatuses": null}}),
+    );
+    let mut all = web(1, 0);
+    all.push(refused);
+    let found = sentences(&all);
+    assert!(found[0].contains("Pod was rejected: forbidden sysctl"), "{found:?}");
+}
