@@ -66,6 +66,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("standby", "is not ready while another pod of it holds a lease", &["Pod", "Lease"]),
     Kind("startup-failing", "does not pass its startup probe", POD),
     Kind("readiness-gate-unmet", "waits for its readiness gates", POD),
+    Kind("resize-infeasible", "cannot be resized on its node", POD),
     Kind("stuck-terminating", "does not finish terminating", POD),
     Kind("evicted", "was evicted", POD),
     Kind("preempted", "was preempted", POD),
@@ -81,6 +82,7 @@ pub(super) const KINDS: &[Kind] = &[
 
 /// Ids that say something of a pod as a whole.
 pub(super) const OF_POD: &[&str] = &[
+    "resize-infeasible",
     "stuck-terminating",
     "evicted",
     "preempted",

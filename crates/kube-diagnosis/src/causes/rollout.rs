@@ -106,8 +106,12 @@ fn deployment_stuck(view: &View<'_>, deployment: &Value, of_pods: &[Cause]) -> O
     if old <= 0 && (stand_by || of_pods.iter().any(|cause| cause.object == object)) {
         return None;
     }
+    let of_old = match old {
+        ..=0 => String::new(),
+        old => format!(" and {old} of an older one"),
+    };
     let detail = format!(
-        "{} of {wanted} pods are of the new revision, {} available; {}",
+        "{} of {wanted} pods are of the new revision{of_old}, {} of all are available; {}",
         count(&status["updatedReplicas"]),
         count(&status["availableReplicas"]),
         text(&progressing["message"]).trim_end_matches('.'),

@@ -133,10 +133,12 @@ pub(crate) fn symptoms_of(pod: &Value, seen: ObjectEvents<'_>, now: Timestamp) -
     }
     let mut found: Vec<Symptom> = case.disrupted().into_iter().chain(case.gated()).collect();
     found.extend(container::symptoms(&case));
+    let resize = case.resize();
     if found.is_empty() {
         found
             .extend(start::not_started(&case).or_else(|| case.failed()).or_else(|| case.cut_off()));
     }
+    found.extend(resize);
     found
 }
 
@@ -256,6 +258,16 @@ impl PodCase<'_> {
             text(&ready["message"]),
             hint,
         ))
+    }
+
+    /// A change of its resources that its node can never make (Kubernetes 1.33,
+    /// InPlacePodVerticalScaling).
+    fn resize(&self) -> Option<Symptom> {
+        let pending = condition(self.pod, "PodResizePending")
+            .filter(|pending| pending["status"] == "True" && pending["reason"] == "Infeasible")?;
+        let hint = "request less, or move the pod: it keeps the resources that it has";
+        let message = text(&pending["message"]);
+        Some(Symptom::of_pod("resize-infeasible", "Infeasible", message, hint))
     }
 
     fn node_lost(&self, message: &str) -> Symptom {

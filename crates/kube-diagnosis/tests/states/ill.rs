@@ -237,6 +237,11 @@ fn pod_rows() -> Vec<Row> {
         ("node-refused", of_web("UnexpectedAdmissionError", "3m"), of_web("NodeAffinity", "3h")),
         ("preempted", failed("Preempting"), failed("Evicted")),
         (
+            "resize-infeasible",
+            stated("PodResizePending", "True", "Infeasible"),
+            stated("PodResizePending", "True", "Deferred"),
+        ),
+        (
             "disrupted",
             stated("DisruptionTarget", "True", "EvictionByEvictionAPI"),
             stated("DisruptionTarget", "False", ""),
