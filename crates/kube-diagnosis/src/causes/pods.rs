@@ -170,12 +170,18 @@ const KEPT_OPEN: &str = "end the other containers with it, or make them native s
 /// The containers that have completed of a pod that is not started again, if they are all that is
 /// not ready: such a pod can never be ready again.
 fn completed(pod: &Value) -> Option<Vec<&str>> {
-    let once = matches!(text(&pod["spec"]["restartPolicy"]), "Never" | "OnFailure");
     let mut unready = array(&pod["status"]["containerStatuses"])
         .filter(|status| status["ready"] != true)
         .peekable();
-    unready.peek().filter(|_| once)?;
-    let done = |status: &Value| status["state"]["terminated"]["exitCode"] == 0;
+    unready.peek()?;
+    // a container may have a policy of its own
+    let once = |status: &Value| {
+        let spec = array(&pod["spec"]["containers"]).find(|spec| spec["name"] == status["name"]);
+        let own = spec.and_then(|spec| filled(&spec["restartPolicy"]));
+        let policy = own.unwrap_or_else(|| text(&pod["spec"]["restartPolicy"]));
+        matches!(policy, "Never" | "OnFailure")
+    };
+    let done = |status: &Value| once(status) && status["state"]["terminated"]["exitCode"] == 0;
     unready.map(|status| done(status).then(|| text(&status["name"]))).collect()
 }
 

@@ -44,6 +44,24 @@ fn heard(view: &View<'_>, pod: &Value, number: u16) -> Heard {
     }
 }
 
+/// Whether the kubelet connects to this port of a ready pod: it does so at the address of the pod.
+fn is_probed(pod: &Value, number: u16) -> bool {
+    let is_port = |port: &Value| match port {
+        Value::String(name) => {
+            declared_ports(pod).iter().any(|port| *port == (name.as_str(), u64::from(number)))
+        }
+        port => *port == number,
+    };
+    let reaches = |probe: &Value| {
+        ["httpGet", "tcpSocket", "grpc"].iter().any(|way| {
+            let way = &probe[*way];
+            is_port(&way["port"]) && way["host"].is_null()
+        })
+    };
+    let all = array(&pod["spec"]["containers"]).chain(array(&pod["spec"]["initContainers"]));
+    is_ready(pod) && all.into_iter().any(|container| reaches(&container["readinessProbe"]))
+}
+
 fn declares(pod: &Value, number: u16) -> bool {
     declared_ports(pod).iter().any(|(_, declared)| *declared == u64::from(number))
 }
@@ -210,7 +228,8 @@ pub(super) fn untried(view: &View<'_>) -> Untried {
     for (name, number) in wanted_ports(view, None, usize::MAX) {
         let Some(pod) = view.get("Pod", &name) else { continue };
         let state = view.snapshot.port(&name, number).unwrap_or_default();
-        if (state.loopback, state.address) == (Some(true), None) {
+        let is_open = (state.loopback, state.address) == (Some(true), None);
+        if is_open && !is_probed(pod, number) {
             let why =
                 format!("port {number} of pod/{name} was not tried at the address of the pod");
             untried.address.get_or_insert(why);

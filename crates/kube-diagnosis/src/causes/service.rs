@@ -7,7 +7,7 @@ use crate::object::{array, controller, filled, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
 use crate::view::{View, declared_ports, listed, names, said, selects};
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 const SERVICE: &[&str] = &["Service", "Pod"];
 
@@ -103,12 +103,17 @@ fn nothing_selected(
     if controller(service).is_some() {
         return None;
     }
-    let of_template = written(selector);
+    let (of_template, empty) = (written(selector), Value::Object(Map::new()));
+    let is_by_name = selector[POD_NAME].is_string();
     let makers: Vec<&Value> = TEMPLATES
         .iter()
         .flat_map(|kind| view.of(kind))
         .chain(view.of("CronJob").iter().map(|cronjob| &cronjob["spec"]["jobTemplate"]))
-        .filter(|maker| selects(&of_template, &maker["spec"]["template"]["metadata"]["labels"]))
+        .filter(|maker| {
+            let labels = &maker["spec"]["template"]["metadata"]["labels"];
+            (selects(&of_template, labels) || is_by_name && of_template == empty)
+                && may_make(maker, selector)
+        })
         .collect();
     if !makers.is_empty() {
         let Some(own) = so_far
@@ -168,8 +173,20 @@ const GIVEN: &[&str] = &[
     "job-name",
     "pod-template-generation",
     "pod-template-hash",
-    "statefulset.kubernetes.io/pod-name",
+    POD_NAME,
 ];
+/// The one that has the name of the pod.
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+
+/// Whether a workload makes pods of the name that a selector asks for: those of a StatefulSet have
+/// its name and a number.
+fn may_make(maker: &Value, selector: &Value) -> bool {
+    let pod = selector[POD_NAME].as_str();
+    pod.is_none_or(|pod| {
+        maker["kind"] == "StatefulSet"
+            && pod.rsplit_once('-').is_some_and(|(set, _)| set == name(maker))
+    })
+}
 
 /// What of a selector somebody has to write into a template.
 fn written(selector: &Value) -> Value {

@@ -114,14 +114,17 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
     if let Some(said) = case.seen.last(|event| event.warning) {
         let message = format!("{message}; {}: {}", said.reason, said.message);
         let hint = "correct what the message names: the scheduler waits for it";
-        return Some(Symptom::of_pod("not-scheduled", said.reason, message, hint));
+        return Some(Symptom::of_pod("not-scheduled", "Pending", message, hint));
     }
-    Some(Symptom::of_pod(
-        "not-scheduled",
-        "Pending",
-        message,
-        "check whether this scheduler is running, and whether spec.schedulerName is correct",
-    ))
+    let hint = match array(&case.pod["spec"]["resourceClaims"]).next() {
+        Some(_) => {
+            "check whether the resource claims of the pod exist: the scheduler waits for them"
+        }
+        None => {
+            "check whether this scheduler is running, and whether spec.schedulerName is correct"
+        }
+    };
+    Some(Symptom::of_pod("not-scheduled", "Pending", message, hint))
 }
 
 /// A pod that somebody holds back on purpose, with the gates that must be removed

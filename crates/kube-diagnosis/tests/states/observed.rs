@@ -528,14 +528,19 @@ fn labels_that_controllers_give_are_in_no_template() {
     };
     for selector in [
         json!({"app": "db", "statefulset.kubernetes.io/pod-name": "db-0"}),
+        json!({"app": null, "statefulset.kubernetes.io/pod-name": "db-0"}),
         json!({"app": "db", "apps.kubernetes.io/pod-index": "0"}),
         // a role that an operator sets
         json!({"app": "db", "role": "primary"}),
     ] {
-        let selector = merged(selector, json!({}));
         assert_eq!(of(selector.clone()), ["service/web scaled-to-zero"], "{selector}");
     }
-    assert_eq!(of(json!({"app": "bd"})), ["service/web selector-matches-nothing"]);
+    for selector in [
+        json!({"app": "bd"}),
+        json!({"app": null, "statefulset.kubernetes.io/pod-name": "cache-0"}),
+    ] {
+        assert_eq!(of(selector), ["service/web selector-matches-nothing"]);
+    }
 }
 
 #[test]
@@ -561,4 +566,28 @@ fn a_pod_that_has_no_port_of_a_service_is_named() {
     assert_eq!(other(json!([{"name": "admin", "containerPort": 9090}])), Vec::<String>::new());
     let found = other(json!([{"name": "web", "containerPort": 9090}]));
     assert!(found[0].contains("the containers of two-a declare 9090 (web)"), "{found:?}");
+}
+
+#[test]
+fn a_port_that_the_kubelet_reaches_is_open_to_others() {
+    let untried = |probe: Value| {
+        let containers = json!([{"name": "main", "image": "example.com/web:1",
+            "ports": [{"containerPort": 8080, "name": "http"}], "readinessProbe": probe}]);
+        let mut snapshot: Snapshot = and(
+            web(1, 1),
+            [pod("web-a", json!({"spec": {"containers": containers}})), service(json!({}))],
+        )
+        .into_iter()
+        .collect();
+        let from_within = PortState { loopback: Some(true), address: None };
+        snapshot.add_port("web-a", 8080, from_within);
+        let found = diagnose(&snapshot, now());
+        assert_eq!(found.causes, []);
+        found.not_looked_at.contains_key("listens-on-loopback")
+    };
+    assert!(!untried(json!({"httpGet": {"path": "/", "port": "http"}})));
+    assert!(!untried(json!({"tcpSocket": {"port": 8080}})));
+    assert!(untried(json!({"tcpSocket": {"port": 8081}})));
+    assert!(untried(json!({"tcpSocket": {"port": 8080, "host": "127.0.0.1"}})));
+    assert!(untried(json!({"exec": {"command": ["true"]}})));
 }

@@ -408,8 +408,7 @@ fn a_container_with_a_policy_of_its_own_may_end() {
             "status": "False", "lastTransitionTime": ago("1h")}]}}),
         )]
     };
-    // kubectl shows such a pod as NotReady for ever
-    assert_eq!(named(&end(json!("Never"))), ["pod/p pod-not-ready"]);
+    assert_eq!(named(&end(json!("Never"))), Vec::<String>::new());
     assert_eq!(named(&end(json!("Always"))), ["pod/p exits-zero"]);
 }
 
