@@ -11,7 +11,7 @@ use crate::event::{
     Event, LockChange, LockEvent, Mode, Outcome, Reason, Record, RunInterrupted, RunResumed,
     StepFinished, StepRetried, is_within,
 };
-use crate::state::{RunState, StepState};
+use crate::state::{ChangeStage, RunState, StepState};
 use std::collections::BTreeSet;
 
 /// What has been said so far, as far as it matters for what is said next.
@@ -209,14 +209,22 @@ impl Transcript {
     }
 
     fn interrupted(&self, interrupted: &RunInterrupted, state: &RunState) -> Vec<Line> {
-        let running = state.running();
+        // a change that was planned and not sent was not begun
+        let is_unsent = |path: &&str| {
+            let changes = state.changes_of(path);
+            !changes.is_empty() && changes.iter().all(|change| change.stage == ChangeStage::Planned)
+        };
+        let (unsent, running): (Vec<&str>, Vec<&str>) =
+            state.running().into_iter().partition(is_unsent);
         let text = if interrupted.is_deadline() {
             "The time limit of the run has passed: no further step is started.".to_owned()
-        } else if running.is_empty() {
+        } else if !running.is_empty() {
+            format!("Stopped in the middle of {}.", conclusion::some(running.into_iter()))
+        } else if !unsent.is_empty() {
+            format!("Stopped before any change of {}.", conclusion::some(unsent.into_iter()))
+        } else {
             // the verdict says it
             return Vec::new();
-        } else {
-            format!("Stopped in the middle of {}.", conclusion::some(running.into_iter()))
         };
         let parts = wrap(&text, self.look.width.saturating_sub(2)).into_iter();
         let before = (!self.last_is_blank).then(Line::empty).into_iter();

@@ -101,8 +101,17 @@ fn connections_to_services_end_as_their_paths_say() {
     place.clear("--wait=true").unwrap();
     let kubectl = &place.0;
     let workloads = Inventory::from_objects(&kubectl.objects("deployments,cronjobs")).workloads;
-    let workloads: Vec<&Workload> =
-        workloads.iter().filter(|workload| workload.pod.namespace != "kube-system").collect();
+    // in a namespace that is being deleted nothing can be created
+    let namespaces = kubectl.objects("namespaces");
+    let may_create = |name: &str| {
+        let is_it = |one: &&Value| one["metadata"]["name"] == name;
+        let found = namespaces.iter().find(is_it);
+        found.is_some_and(|one| one["metadata"]["deletionTimestamp"].is_null())
+    };
+    let is_free = |workload: &&Workload| {
+        workload.pod.namespace != "kube-system" && may_create(&workload.pod.namespace)
+    };
+    let workloads: Vec<&Workload> = workloads.iter().filter(is_free).collect();
     let pods: Vec<Value> = workloads.iter().map(|workload| stand_in(workload)).collect();
     kubectl.all("create", &pods);
     let pods = kubectl.started(&pods);
