@@ -71,14 +71,19 @@ fn resume(status: &Status, mark: Option<Mark>) -> String {
 }
 
 fn document(status: &Status, next: &[String]) -> Value {
-    let approval = |approval: &StepApproved| json!({"step": approval.path, "by": approval.by, "expires": approval.expires});
+    let approval = |approval: &StepApproved| {
+        let StepApproved { path, by, expires, .. } = approval;
+        json!({"step": path, "by": by, "expires": expires})
+    };
     let approvals: Vec<Value> = status.approved.iter().map(approval).collect();
     json!({
         "schema": "runbook.status/v1", "run": status.run,
         "runbook": status.state.header().map(|header| &header.runbook),
         "verdict": status.verdict(), "running": status.state.is_running(),
         "done": status.done, "not_passed": status.not_passed, "in_doubt": status.in_doubt,
-        "waiting": status.waiting, "approved": approvals, "due": status.state.waits_for_times(), "left": status.left, "changes": status.state.changes(),
+        "waiting": status.waiting, "approved": approvals,
+        "due": status.state.waits_for_times(), "left": status.left,
+        "changes": status.state.changes(),
         "programs": status.programs, "next": next,
     })
 }

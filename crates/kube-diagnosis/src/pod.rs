@@ -62,6 +62,13 @@ fn begun(pod: &Value) -> impl Iterator<Item = (&Value, &Value)> {
     })
 }
 
+/// When a container of a pod is started again: its own policy (Kubernetes 1.34,
+/// ContainerRestartRules), or that of the pod.
+pub(crate) fn restart_policy<'a>(pod: &'a Value, container: &'a Value) -> &'a str {
+    let own = filled(&container["restartPolicy"]);
+    own.or_else(|| filled(&pod["spec"]["restartPolicy"])).unwrap_or("Always")
+}
+
 /// Whether a container that runs may still be unready. A startup probe bounds itself: the kubelet
 /// ends the container when it has failed too often.
 fn has_its_time(spec: &Value, status: &Value, made: Timestamp, now: Timestamp) -> bool {

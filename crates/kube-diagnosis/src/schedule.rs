@@ -83,6 +83,15 @@ impl Schedule {
         }
     }
 
+    /// Every time after this one at which it is due, the first one first.
+    pub fn times_after(
+        &self,
+        after: Timestamp,
+        zone: &TimeZone,
+    ) -> impl Iterator<Item = Timestamp> {
+        std::iter::successors(self.next_due(after, zone), |time| self.next_due(*time, zone))
+    }
+
     /// The last time at which it was due, this one included; none where that depends on its last
     /// run.
     pub fn last_due(&self, before: Timestamp, zone: &TimeZone) -> Option<Timestamp> {

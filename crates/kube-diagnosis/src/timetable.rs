@@ -169,9 +169,7 @@ impl Due {
             return Self::default();
         };
         // as `mostRecentScheduleTime`: what is due since the last start, or since it exists
-        let times = std::iter::successors(schedule.next_due(since, &zone), |time| {
-            schedule.next_due(*time, &zone)
-        });
+        let times = schedule.times_after(since, &zone);
         let past = times.take_while(|time| *time <= now).take(TOO_MANY + 1);
         let missed: Vec<Timestamp> = past.collect();
         let exists = |time: &Timestamp| made.is_none_or(|made| *time > made);

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, filled, is_deleting, name, stated, text, timestamp};
+use crate::object::{array, filled, is_deleting, stated, text, timestamp};
 use crate::schedule::Schedule;
 use crate::view::{View, listed, said};
 use jiff::tz::TimeZone;
@@ -82,9 +82,7 @@ fn in_vain(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
         return None;
     }
     let since = success.or_else(|| timestamp(&cronjob["metadata"]["creationTimestamp"]))?;
-    let runs = std::iter::successors(schedule.next_due(since, &zone), |time| {
-        schedule.next_due(*time, &zone)
-    });
+    let runs = schedule.times_after(since, &zone);
     let runs = runs.take_while(|time| *time <= last).take(COUNTED).count();
     if runs < IN_VAIN {
         return None;
@@ -96,13 +94,15 @@ fn in_vain(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
     };
     let detail = format!("{runs} runs until {last}; {said}");
     let source = format!("{object}: status.lastSuccessfulTime");
-    let hint = format!(
-        "run it now and read its log: kubectl create job -n {} {own}-manual --from=cronjob/{own}",
-        object.namespace,
-        own = name(cronjob)
-    );
+    let hint = format!("run it now and read its log: {}", by_hand(&object));
     let seen = [Evidence::new(source, said)];
     Some(Cause::new("runs-without-success", object, "", detail).seen(seen).hint(hint))
+}
+
+/// The command that runs a CronJob now.
+fn by_hand(cronjob: &Object) -> String {
+    let Object { namespace, name, .. } = cronjob;
+    format!("kubectl create job -n {namespace} {name}-manual --from=cronjob/{name}")
 }
 
 fn suspended(cronjob: &Value) -> Option<Cause> {
@@ -226,16 +226,15 @@ fn missed(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
         (None, None) => return None,
     };
     let deadline = cronjob["spec"]["startingDeadlineSeconds"].as_i64();
-    let own = name(cronjob);
     let hint = format!(
-        "{}; run it now: kubectl create job -n {} {own}-manual --from=cronjob/{own}",
+        "{}; run it now: {}",
         match deadline {
             // the controller looks every ten seconds
             Some(..10) => "raise startingDeadlineSeconds to more than 10",
             Some(_) => "check startingDeadlineSeconds, and whether kube-controller-manager runs",
             None => "check its schedule, and whether kube-controller-manager runs",
         },
-        object.namespace
+        by_hand(&object)
     );
     Some(Cause::new("missed-schedule", object, reason, detail).seen([evidence]).hint(hint))
 }
@@ -276,7 +275,7 @@ fn overdue(view: &View<'_>, cronjob: &Value) -> Option<Overdue> {
     let since = last.or_else(|| timestamp(&cronjob["metadata"]["creationTimestamp"]))?;
     let since = changed.chain([since]).max()?;
     let is_due = |time: &Timestamp| view.now.duration_since(*time) > late;
-    let first = schedule.next_due(since, &zone).filter(is_due)?;
-    let runs = std::iter::successors(Some(first), |time| schedule.next_due(*time, &zone));
-    Some(Overdue { runs: runs.take_while(is_due).take(COUNTED).count(), first, last })
+    let mut runs = schedule.times_after(since, &zone).take_while(is_due).take(COUNTED);
+    let first = runs.next()?;
+    Some(Overdue { runs: 1 + runs.count(), first, last })
 }

@@ -7,7 +7,8 @@ use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, filled, name, stated, text, timestamp};
 use crate::pod::{
-    annotated_container, is_finished, is_live, is_ready, pod_status, restarts, starting_since,
+    annotated_container, is_finished, is_live, is_ready, pod_status, restart_policy, restarts,
+    starting_since,
 };
 use crate::symptom::Symptom;
 use crate::view::{View, listed, said};
@@ -174,12 +175,9 @@ fn completed(pod: &Value) -> Option<Vec<&str>> {
         .filter(|status| status["ready"] != true)
         .peekable();
     unready.peek()?;
-    // a container may have a policy of its own
     let once = |status: &Value| {
         let spec = array(&pod["spec"]["containers"]).find(|spec| spec["name"] == status["name"]);
-        let own = spec.and_then(|spec| filled(&spec["restartPolicy"]));
-        let policy = own.unwrap_or_else(|| text(&pod["spec"]["restartPolicy"]));
-        matches!(policy, "Never" | "OnFailure")
+        restart_policy(pod, spec.unwrap_or(&Value::Null)) != "Always"
     };
     let done = |status: &Value| once(status) && status["state"]["terminated"]["exitCode"] == 0;
     unready.map(|status| done(status).then(|| text(&status["name"]))).collect()

@@ -46,20 +46,13 @@ fn heard(view: &View<'_>, pod: &Value, number: u16) -> Heard {
 
 /// Whether the kubelet connects to this port of a ready pod: it does so at the address of the pod.
 fn is_probed(pod: &Value, number: u16) -> bool {
-    let is_port = |port: &Value| match port {
-        Value::String(name) => {
-            declared_ports(pod).iter().any(|port| *port == (name.as_str(), u64::from(number)))
-        }
-        port => *port == number,
-    };
     let reaches = |probe: &Value| {
-        ["httpGet", "tcpSocket", "grpc"].iter().any(|way| {
-            let way = &probe[*way];
-            is_port(&way["port"]) && way["host"].is_null()
+        ["httpGet", "tcpSocket", "grpc"].iter().map(|way| &probe[*way]).any(|way| {
+            number_of(&way["port"], pod) == Some(u64::from(number)) && way["host"].is_null()
         })
     };
-    let all = array(&pod["spec"]["containers"]).chain(array(&pod["spec"]["initContainers"]));
-    is_ready(pod) && all.into_iter().any(|container| reaches(&container["readinessProbe"]))
+    let mut all = array(&pod["spec"]["containers"]).chain(array(&pod["spec"]["initContainers"]));
+    is_ready(pod) && all.any(|container| reaches(&container["readinessProbe"]))
 }
 
 fn declares(pod: &Value, number: u16) -> bool {
@@ -204,13 +197,19 @@ fn one_of_each<'a>(view: &View<'_>, pods: &[&'a Value]) -> Vec<&'a Value> {
 
 /// The number of the port of a pod to which a port of a Service leads.
 fn target(port: &Value, pod: &Value) -> Option<u16> {
-    let number = match &port["targetPort"] {
+    let wanted = &port["targetPort"];
+    let own = || port["port"].as_u64().filter(|_| !wanted.is_string());
+    number_of(wanted, pod).or_else(own).and_then(|number| u16::try_from(number).ok())
+}
+
+/// The number of a port that is written as a number, or as the name that a container gives to it.
+fn number_of(port: &Value, pod: &Value) -> Option<u64> {
+    match port {
         Value::String(wanted) => {
             declared_ports(pod).iter().find(|(name, _)| name == wanted).map(|(_, number)| *number)
         }
-        target => target.as_u64().or_else(|| port["port"].as_u64()),
-    };
-    number.and_then(|number| u16::try_from(number).ok())
+        port => port.as_u64(),
+    }
 }
 
 /// Why nothing can be told of a port.

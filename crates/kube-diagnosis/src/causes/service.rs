@@ -7,7 +7,7 @@ use crate::object::{array, controller, filled, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
 use crate::view::{View, declared_ports, listed, names, said, selects};
 use jiff::SignedDuration;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 const SERVICE: &[&str] = &["Service", "Pod"];
 
@@ -103,17 +103,11 @@ fn nothing_selected(
     if controller(service).is_some() {
         return None;
     }
-    let (of_template, empty) = (written(selector), Value::Object(Map::new()));
-    let is_by_name = selector[POD_NAME].is_string();
     let makers: Vec<&Value> = TEMPLATES
         .iter()
         .flat_map(|kind| view.of(kind))
         .chain(view.of("CronJob").iter().map(|cronjob| &cronjob["spec"]["jobTemplate"]))
-        .filter(|maker| {
-            let labels = &maker["spec"]["template"]["metadata"]["labels"];
-            (selects(&of_template, labels) || is_by_name && of_template == empty)
-                && may_make(maker, selector)
-        })
+        .filter(|maker| may_make(maker, selector))
         .collect();
     if !makers.is_empty() {
         let Some(own) = so_far
@@ -178,21 +172,20 @@ const GIVEN: &[&str] = &[
 /// The one that has the name of the pod.
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 
-/// Whether a workload makes pods of the name that a selector asks for: those of a StatefulSet have
-/// its name and a number.
+/// Whether the pods of a workload are those that a selector asks for, as far as their template
+/// says: those of a StatefulSet have its name and a number.
 fn may_make(maker: &Value, selector: &Value) -> bool {
+    let labels = &maker["spec"]["template"]["metadata"]["labels"];
     let pod = selector[POD_NAME].as_str();
-    pod.is_none_or(|pod| {
+    let is_named = pod.is_none_or(|pod| {
         maker["kind"] == "StatefulSet"
             && pod.rsplit_once('-').is_some_and(|(set, _)| set == name(maker))
-    })
-}
-
-/// What of a selector somebody has to write into a template.
-fn written(selector: &Value) -> Value {
-    let labels = selector.as_object().into_iter().flatten();
-    let written = labels.filter(|(key, _)| !GIVEN.contains(&key.as_str()));
-    written.map(|(key, value)| (key.clone(), value.clone())).collect()
+    });
+    let all = selector.as_object().into_iter().flatten();
+    let mut written = all.filter(|(key, _)| !GIVEN.contains(&key.as_str())).peekable();
+    is_named
+        && (written.peek().is_some() || pod.is_some())
+        && written.all(|(key, value)| labels[key] == *value)
 }
 
 /// A Service of which every workload is scaled to 0: that is somebody's wish, and nobody answers.

@@ -3,7 +3,7 @@
 use super::killer::{HOOK, Run};
 use super::{ObjectEvent, PodCase, STARTING, Symptom, image};
 use crate::object::{array, filled, text, timestamp};
-use crate::pod::{end_text, patience, startup_time};
+use crate::pod::{end_text, patience, restart_policy, startup_time};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -112,10 +112,7 @@ impl ContainerCase<'_> {
         match self.role {
             Role::Sidecar => true,
             Role::Init => false,
-            // a container may have a policy of its own (Kubernetes 1.34, ContainerRestartRules)
-            Role::Main => filled(&self.spec["restartPolicy"])
-                .or_else(|| filled(&self.case.pod["spec"]["restartPolicy"]))
-                .is_none_or(|policy| policy == "Always"),
+            Role::Main => restart_policy(self.case.pod, self.spec) == "Always",
         }
     }
 

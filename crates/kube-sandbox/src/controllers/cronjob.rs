@@ -91,9 +91,7 @@ fn last_due(
     since: Timestamp,
     moment: &Moment,
 ) -> Option<Timestamp> {
-    let times = std::iter::successors(schedule.next_due(since, zone), |time| {
-        schedule.next_due(*time, zone)
-    });
+    let times = schedule.times_after(since, zone);
     let mut next = None;
     let due =
         times.inspect(|time| next = Some(*time)).take_while(|time| *time <= moment.now).last();
