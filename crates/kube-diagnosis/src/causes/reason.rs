@@ -61,7 +61,29 @@ const TELLING: &[&str] = &[
     "in use",
 ];
 
-/// The line that says why, of a log that has any.
+/// Words of a line that says itself that the program goes on: `ERROR no plugin x, ignoring`.
+const WAIVED: &[&str] = &[
+    "ignoring",
+    "ignored",
+    "optional",
+    "non-fatal",
+    "nonfatal",
+    "not fatal",
+    "retrying",
+    "will retry",
+    "trying again",
+    "falling back",
+    "fallback",
+    "continuing",
+    "proceeding",
+    "skipping",
+    "using default",
+];
+/// Words of a line that says that nothing is wrong.
+const FINE: &[&str] = &["0 error", "no error", "without error", "0 failed", "0 failures"];
+
+/// The line that says why, of a log that has any. One by which the program goes on is not why it
+/// ended, unless nothing else is.
 pub(super) fn reason(log: &str) -> Option<&str> {
     let all: Vec<Line<'_>> =
         log.lines().filter(|line| !line.trim().is_empty()).map(Line::new).collect();
@@ -69,15 +91,20 @@ pub(super) fn reason(log: &str) -> Option<&str> {
     let last = lines.last()?;
     let usage = lines.iter().rposition(Line::is_usage);
     // the options of a usage text are indented, and their words are no reason
-    if !last.is_noise() && last.tells() && !(usage.is_some() && last.indent) {
-        return Some(last.raw);
-    }
-    let found = (0..lines.len()).rev().find_map(|at| match usage {
-        Some(usage) if at == usage => Some(above_usage(lines, usage)),
-        _ => reason_at(lines, at),
-    });
+    let ends = !last.is_noise() && last.tells() && !(usage.is_some() && last.indent);
+    let found = |waived: bool| {
+        let mut before = (0..lines.len()).rev().filter_map(|at| match usage {
+            Some(usage) if at == usage => Some(above_usage(lines, usage)),
+            _ => reason_at(lines, at),
+        });
+        let end = Some(last).filter(|last| ends && last.is_waived() == waived);
+        end.or_else(|| before.find(|line| line.is_waived() == waived))
+    };
+    // what a program reports at a low level it may end for
+    let low = || lines.iter().rev().find(|line| line.mentions() && !line.is_waived());
+    let waived = || found(true).map(|waived| low().unwrap_or(waived));
     let plain = || lines.iter().rev().find(|line| !line.is_noise()).unwrap_or(last);
-    Some(found.unwrap_or_else(plain).raw)
+    Some(found(false).or_else(waived).unwrap_or_else(plain).raw)
 }
 
 /// What of a log is shown as evidence: its end, with the line that says why before it.
@@ -180,6 +207,19 @@ impl<'a> Line<'a> {
         let lower = self.plain.to_lowercase();
         self.has_level(LEVELS)
             || !self.has_level(LOW) && TELLING.iter().any(|word| lower.contains(word))
+    }
+
+    /// It goes on after what it says, by its own words.
+    fn is_waived(&self) -> bool {
+        let lower = self.plain.to_lowercase();
+        !self.is_panic() && WAIVED.iter().any(|word| lower.contains(word))
+    }
+
+    /// It says what is wrong, whatever its level.
+    fn mentions(&self) -> bool {
+        let lower = self.plain.to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        !self.is_noise() && has(TELLING) && !has(FINE)
     }
 
     /// Whether the level of the line is one of these: of an object of JSON, `level=error`,
@@ -354,6 +394,29 @@ mod tests {
         assert_eq!((reason(""), reason("\n  \n")), (None, None));
         let far = format!("ERROR first\n{}", "line\n".repeat(80));
         assert_eq!(reason(&far), Some("line"));
+    }
+
+    #[test]
+    fn what_a_program_goes_on_after_ranks_last() {
+        let plugin = "ERROR could not load optional plugin x, ignoring";
+        let after = |rest: &str| format!("WARN deprecated flag --foo\n{plugin}\n{rest}");
+        let refused = "ERROR db: connection refused, retrying";
+        for (log, wanted) in [
+            (
+                after("INFO connecting\nINFO config invalid: replicas must be > 0\nINFO bye"),
+                "INFO config invalid: replicas must be > 0",
+            ),
+            (after("ERROR no licence\nINFO bye"), "ERROR no licence"),
+            (format!("FATAL no licence\n{plugin}"), "FATAL no licence"),
+            // where nothing else is said it is what there is
+            (after("INFO bye"), plugin),
+            (after("INFO 0 errors found"), plugin),
+            (format!("INFO start\n{refused}\n{refused}\nINFO bye"), refused),
+            (format!("ERROR first\n{refused}\nERROR giving up"), "ERROR giving up"),
+            ("panic: optional plugin missing".to_owned(), "panic: optional plugin missing"),
+        ] {
+            assert_eq!(reason(&log), Some(wanted), "{log}");
+        }
     }
 
     #[test]
