@@ -152,9 +152,9 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
         .filter(|host| !names.iter().any(|name| covers(name, host)))
         .collect();
     if !strange.is_empty() {
-        let own = if names.is_empty() { "no host".to_owned() } else { listed(&names) };
-        let detail = format!("secret/{secret} is for {own}, not for {}", listed(&strange));
-        all.push(cause("certificate-host-mismatch", detail, "use a certificate for these hosts"));
+        let (detail, hint) = mismatch(certificate, &names, &listed(&strange));
+        let detail = format!("secret/{secret} {detail}");
+        all.push(cause("certificate-host-mismatch", detail, hint));
     }
     if certificate["key_fits"] == false {
         let detail = format!("secret/{secret}: tls.key is of another certificate");
@@ -165,6 +165,29 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
         ));
     }
     all.into_iter().map(|cause| cause.seen([source.clone()])).collect()
+}
+
+/// Which names a certificate has that is not for these hosts, and what to do. Clients look at its
+/// alternative names, and not at its common name (RFC 9525, section 2; RFC 6125, section 6.4.4).
+fn mismatch(certificate: &Value, names: &[&str], hosts: &str) -> (String, &'static str) {
+    let parts = text(&certificate["subject"]).split([',', '+']).map(str::trim);
+    let common = parts.filter_map(|part| part.strip_prefix("CN=")).next_back();
+    match (names, common) {
+        ([], Some(common)) => (
+            format!(
+                "has the common name {common}, which clients do not check, and no alternative \
+                    name for {hosts}"
+            ),
+            "issue it with these hosts as alternative names (subjectAltName)",
+        ),
+        ([], None) => {
+            (format!("is for no host, not for {hosts}"), "use a certificate for these hosts")
+        }
+        _ => {
+            let own = listed(names);
+            (format!("is for {own}, not for {hosts}"), "use a certificate for these hosts")
+        }
+    }
 }
 
 /// A duration as one says it: `9 days`, `5 hours`.

@@ -69,7 +69,10 @@ fn stuck(view: &View<'_>, namespace: &Value) -> Option<Cause> {
     let object = Object::of(namespace);
     if let Some(remaining) = stated("NamespaceFinalizersRemaining") {
         let left = stated("NamespaceContentRemaining");
-        let detail = text(&remaining["message"]);
+        let detail = match left {
+            Some(left) => format!("{}; objects left: {}", said(remaining), said(left)),
+            None => said(remaining),
+        };
         return Some(
             Cause::new("finalizers-remaining", object, text(&remaining["reason"]), detail)
                 .seen(Some(remaining).into_iter().chain(left).map(|one| Evidence::condition(namespace, one)))
@@ -88,10 +91,34 @@ fn stuck(view: &View<'_>, namespace: &Value) -> Option<Cause> {
     } else {
         "look at the objects that the message names"
     };
-    let (reason, message) = (text(&failed["reason"]), text(&failed["message"]));
     Some(
-        Cause::new("namespace-not-emptied", object, reason, message)
+        Cause::new("namespace-not-emptied", object, text(&failed["reason"]), said(failed))
             .seen([Evidence::condition(namespace, failed)])
             .hint(hint),
     )
 }
+
+/// What a condition says, without what its type says, and with counts as one reads them: of
+/// `configmaps. has 1 resource instances` that it is `1 of configmaps`
+/// (pkg/controller/namespace/deletion/status_condition_utils.go).
+fn said(condition: &Value) -> String {
+    let message = text(&condition["message"]);
+    let kind = |part: &str| {
+        let (kind, count) = part.strip_suffix(" resource instances")?.split_once(" has ")?;
+        Some(format!("{count} of {}", kind.trim_end_matches('.')))
+    };
+    let finalizer = |part: &str| {
+        let (finalizer, count) = part.strip_suffix(" resource instances")?.rsplit_once(" in ")?;
+        let objects = if count == "1" { "object" } else { "objects" };
+        Some(format!("{finalizer} on {count} {objects}"))
+    };
+    let all = WRAPPERS.iter().find_map(|start| message.strip_prefix(start)).unwrap_or(message);
+    let parts = all
+        .split(", ")
+        .map(|part| kind(part).or_else(|| finalizer(part)).unwrap_or_else(|| part.to_owned()));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// What conditions say before they come to the point.
+const WRAPPERS: &[&str] =
+    &["Some content in the namespace has finalizers remaining: ", "Some resources are remaining: "];

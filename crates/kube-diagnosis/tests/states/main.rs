@@ -11,3 +11,4 @@ mod kills;
 mod observed;
 mod over;
 mod relations;
+mod words;
