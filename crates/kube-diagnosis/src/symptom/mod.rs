@@ -9,6 +9,7 @@ mod container;
 mod image;
 mod killer;
 mod maker;
+mod rejected;
 mod scheduling;
 mod seen;
 mod start;
@@ -221,16 +222,20 @@ impl PodCase<'_> {
                 "node-refused",
                 "check the free resources of the node: it no longer had room for the pod",
             ),
-            _ => ("pod-failed", "check the events of the pod"),
+            _ => ("pod-failed", rejected::hint_of_failed(reason, text(&status["message"]))),
         };
         Some(Symptom::of_pod(id, reason, text(&status["message"]), hint))
     }
 
     /// A pod that has failed, of which no container says why.
     fn failed(&self) -> Option<Symptom> {
-        let hint = "check the events and the log of the pod";
+        let message = text(&self.status()["message"]);
+        let hint = match message {
+            "" => "check the events and the log of the pod",
+            _ => rejected::hint_of_failed("", message),
+        };
         (self.status()["phase"] == "Failed")
-            .then(|| Symptom::of_pod("pod-failed", "Failed", text(&self.status()["message"]), hint))
+            .then(|| Symptom::of_pod("pod-failed", "Failed", message, hint))
     }
 
     fn disrupted(&self) -> Option<Symptom> {

@@ -1,7 +1,7 @@
 //! Symptoms of pods that are scheduled but do not start.
 
 use super::ObjectEvent;
-use super::{PodCase, STARTING, Symptom, image};
+use super::{PodCase, STARTING, Symptom, image, rejected};
 use crate::object::{array, text};
 
 /// Events after which what was before no longer holds a pod up: its volumes and its network are
@@ -62,7 +62,8 @@ fn blocked(case: &PodCase<'_>, event: &ObjectEvent<'_>) -> Symptom {
             ("network-not-ready", "check the network plugin on the node: it is not ready")
         }
         "NodeNotReady" => return case.node_lost(event.message),
-        _ => ("not-started", "check the events of the pod"),
+        // a moment later its phase is Failed, for the same reason
+        reason => ("not-started", rejected::hint(reason).unwrap_or("check the events of the pod")),
     };
     Symptom::of_pod(id, event.reason, event.message, hint)
 }

@@ -75,3 +75,30 @@ fn a_certificate_with_a_common_name_alone_is_said_to_have_one() {
     assert!(sentence.ends_with("is for api.example.com, not for shop.example.com"), "{sentence}");
     assert_eq!(named(&shop(json!({"names": ["shop.example.com"]}))), Vec::<String>::new());
 }
+
+#[test]
+fn a_pod_that_its_node_rejects_is_told_by_the_words_of_the_kubelet() {
+    let failed = |reason: &str, message: &str| {
+        let status = json!({"status": {"phase": "Failed", "reason": reason, "message": message,
+            "conditions": null, "containerStatuses": null}});
+        [merged(pod("p", json!({"metadata": {"ownerReferences": null}})), status)]
+    };
+    let starts = |reason: &str, message: &str| {
+        let starting = ill_pod("p", waiting("ContainerCreating", ""));
+        let bare = json!({"metadata": {"ownerReferences": null}});
+        [merged(starting, bare), event("Pod", "p", reason, "1m", message)]
+    };
+    let sysctl = "forbidden sysctl: \"kernel.msgmax\" not allowlisted";
+    let rejected = format!("Pod was rejected: {sysctl}");
+    for (objects, wanted) in [
+        (failed("SysctlForbidden", &rejected).to_vec(), "allowedUnsafeSysctls"),
+        (failed("AppArmor", "Pod was rejected: words").to_vec(), "appArmorProfile"),
+        (failed("SomethingNew", &rejected).to_vec(), "what the message names"),
+        (failed("SomethingNew", "").to_vec(), "check the events"),
+        (starts("SysctlForbidden", sysctl).to_vec(), "allowedUnsafeSysctls"),
+        (starts("SomethingNew", "words").to_vec(), "check the events"),
+    ] {
+        let (sentence, hint) = only(&objects);
+        assert!(hint.contains(wanted), "{sentence}: {hint}");
+    }
+}
