@@ -18,6 +18,7 @@ mod quota;
 mod reason;
 mod rollout;
 mod service;
+mod taken;
 mod volume;
 mod workload;
 
@@ -69,7 +70,6 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     let mut found = namespace::find(view);
     found.extend(node::find(view));
     found.extend(pods::find(view));
-    rollout::explain_ports(view, &mut found);
     let rollouts = rollout::find(view, &found);
     found.extend(workload::find(view, &found, &rollouts));
     found.extend(rollouts);

@@ -4,6 +4,7 @@ use super::Kind;
 use super::detail::detail;
 use super::past::{self, Tense};
 use super::reason::{excerpt, reason};
+use super::taken;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, filled, name, stated, text, timestamp};
 use crate::pod::{
@@ -118,6 +119,7 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
         }
     }
     found.extend(unexplained(view));
+    taken::explain(view, &mut found);
     found.iter_mut().for_each(|cause| count_pods(view, cause));
     found
 }

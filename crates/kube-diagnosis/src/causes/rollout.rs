@@ -4,7 +4,7 @@ use super::Kind;
 use super::pods::stands_by;
 use super::workload::{is_behind, wanted};
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, condition, count, filled, is_deleting, name, text};
+use crate::object::{condition, count, filled, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
 use crate::view::View;
 use jiff::SignedDuration;
@@ -240,50 +240,6 @@ fn daemons_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Caus
             .seen([Evidence::new(source, says)])
             .hint(hint),
     )
-}
-
-/// Says of a pod that finds its host port taken by another pod of its Deployment what ends that.
-pub(super) fn explain_ports(view: &View<'_>, of_pods: &mut [Cause]) {
-    for cause in of_pods.iter_mut().filter(|cause| cause.id == "host-port-taken") {
-        if let Some((hint, evidence)) = own_port(view, cause) {
-            cause.hint = hint;
-            cause.evidence.push(evidence);
-        }
-    }
-}
-
-/// A rolling update starts the new pod first, and that waits for the port of the old one.
-fn own_port(view: &View<'_>, cause: &Cause) -> Option<(String, Evidence)> {
-    let deployment = view.get("Deployment", &cause.object.name);
-    let deployment = deployment.filter(|_| cause.object.kind == "Deployment")?;
-    let waits = view.get("Pod", cause.pods.first()?)?;
-    let wanted = host_ports(waits);
-    let (holder, port) = view.pods_of(&cause.object).find_map(|pod| {
-        let is_placed = is_live(pod) && filled(&pod["spec"]["nodeName"]).is_some();
-        let port = host_ports(pod).into_iter().find(|port| wanted.contains(port))?;
-        is_placed.then_some((pod, port))
-    })?;
-    let hash = |pod: &Value| pod["metadata"]["labels"]["pod-template-hash"].clone();
-    let is_rolling =
-        deployment["spec"]["strategy"]["type"] != "Recreate" && hash(holder) != hash(waits);
-    let hint = if is_rolling {
-        "its old pod uses the hostPort, and the rolling update waits for the new one: set \
-            strategy.type to Recreate, or maxSurge to 0 and maxUnavailable to 1"
-    } else {
-        "run no more replicas than there are suitable nodes: one pod of a node can use the hostPort"
-    };
-    let source = format!("pod/{}: spec.containers.ports", name(holder));
-    Some((hint.to_owned(), Evidence::new(source, format!("hostPort {}/{}", port.0, port.1))))
-}
-
-/// The ports of its node that a pod uses: number and protocol.
-fn host_ports(pod: &Value) -> Vec<(u64, &str)> {
-    array(&pod["spec"]["containers"])
-        .flat_map(|container| array(&container["ports"]))
-        .filter_map(|port| {
-            Some((port["hostPort"].as_u64()?, filled(&port["protocol"]).unwrap_or("TCP")))
-        })
-        .collect()
 }
 
 fn revision_of(pod: &Value) -> &str {

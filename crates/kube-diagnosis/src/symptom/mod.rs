@@ -25,7 +25,7 @@ pub(crate) use words::{point, shortened};
 use crate::object::{array, condition, filled, text, timestamp};
 use crate::pod;
 use jiff::{SignedDuration, Timestamp};
-pub(crate) use seen::{ObjectEvent, ObjectEvents, involved};
+pub(crate) use seen::{ObjectEvent, ObjectEvents, involved, reported};
 use serde_json::{Value, json};
 
 /// One thing that keeps a pod from working.

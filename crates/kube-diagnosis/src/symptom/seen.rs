@@ -10,7 +10,11 @@ pub(crate) struct ObjectEvent<'a> {
     pub(crate) reason: &'a str,
     pub(crate) message: &'a str,
     pub(crate) warning: bool,
-    /// The container that it is about.
+    /// The object that it is about.
+    pub(crate) about: &'a Value,
+    /// Another object that takes part; null if none does.
+    pub(crate) related: &'a Value,
+    /// The container of it that it is about.
     pub(crate) container: Option<&'a str>,
     /// When it was last seen; in whole seconds as a rule.
     pub(crate) at: Timestamp,
@@ -47,6 +51,14 @@ impl<'a> ObjectEvents<'a> {
     pub(crate) fn newest(&self) -> Option<Timestamp> {
         self.0.last().map(|event| event.at)
     }
+}
+
+/// The events with this reason, of whatever object, oldest first.
+pub(crate) fn reported<'a>(events: &'a [Value], reason: &str) -> Vec<ObjectEvent<'a>> {
+    let mut all: Vec<ObjectEvent<'a>> =
+        events.iter().filter(|event| event["reason"] == reason).filter_map(read).collect();
+    all.sort_by_key(|event| event.at);
+    all
 }
 
 /// The object that an event is about; `events.k8s.io` has it under another name.
@@ -90,6 +102,8 @@ fn read(event: &Value) -> Option<ObjectEvent<'_>> {
         reason: text(&event["reason"]),
         message: message.trim(),
         warning: event["type"] == "Warning",
+        about: involved(event),
+        related: &event["related"],
         container: field.split_once('{').and_then(|(_, name)| name.strip_suffix('}')),
         at,
         since: first.into_iter().find_map(crate::object::timestamp).unwrap_or(at).min(at),

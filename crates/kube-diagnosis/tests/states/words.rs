@@ -102,3 +102,110 @@ fn a_pod_that_its_node_rejects_is_told_by_the_words_of_the_kubelet() {
         assert!(hint.contains(wanted), "{sentence}: {hint}");
     }
 }
+
+/// What the pod `web-a` of the Deployment `web` wants on each node, and what `high-b` has.
+fn ports(waits: Value, has: Value, holder: Value) -> Vec<Value> {
+    let with = |port: Value| json!({"spec": {"containers": [{"name": "main", "ports": [port]}]}});
+    let message = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod \
+        ports.";
+    let made = json!({"metadata": {"generateName": "web-1-", "creationTimestamp": ago("5m")}});
+    let waiting = merged(merged(unscheduled("web-1-a", message), made), with(waits));
+    let high = pod("high-b", with(has));
+    let high = merged(high, json!({"metadata": {"ownerReferences": null}}));
+    let high = merged(high, holder);
+    let mut all = web_with(waiting);
+    all.push(owned(high, "DaemonSet", "high"));
+    all
+}
+
+fn preempted(victim: &str, when: &str, change: Value) -> Value {
+    let event = event("Pod", victim, "Preempted", when, "Preempted by pod Pod-high-b on node w1");
+    merged(merged(event, json!({"type": "Normal", "involvedObject": {"uid": "gone"}})), change)
+}
+
+#[test]
+fn a_host_port_that_is_taken_is_told_with_the_pod_that_has_it() {
+    let port = |change: Value| merged(json!({"containerPort": 8080, "hostPort": 8080}), change);
+    let same = || ports(port(json!({})), port(json!({})), json!({}));
+    let (sentence, hint) = only(&same());
+    assert!(
+        sentence.ends_with(
+            "for the requested pod ports; pod high-b of daemonset/high uses 8080/TCP on node w1 (pod \
+                web-1-a)"
+        ),
+        "{sentence}"
+    );
+    assert!(hint.contains("where pod high-b of daemonset/high uses it"), "{hint}");
+    for other in [
+        ports(port(json!({})), port(json!({"hostPort": 8081})), json!({})),
+        ports(port(json!({})), port(json!({"protocol": "UDP"})), json!({})),
+        ports(port(json!({"hostIP": "10.0.0.1"})), port(json!({"hostIP": "10.0.0.2"})), json!({})),
+        ports(port(json!({})), port(json!({})), json!({"spec": {"nodeName": null}})),
+        ports(port(json!({})), port(json!({})), json!({"status": {"phase": "Succeeded"}})),
+    ] {
+        let found = found(&other);
+        let cause = found.causes.iter().find(|cause| cause.id == "host-port-taken").unwrap();
+        assert!(!cause.sentence().contains("high-b"), "{}", cause.sentence());
+    }
+    let leaving = json!({"metadata": {"deletionTimestamp": ago("1s")}});
+    let (sentence, hint) = only(&ports(port(json!({})), port(json!({})), leaving));
+    assert!(sentence.contains("until it has terminated"), "{sentence}");
+    assert!(hint.starts_with("wait until pod high-b of daemonset/high has"), "{hint}");
+    // one address of all is all
+    let any = ports(port(json!({"hostIP": "10.0.0.1"})), port(json!({})), json!({}));
+    assert!(only(&any).0.contains("pod high-b"), "{any:?}");
+}
+
+#[test]
+fn who_preempted_a_pod_is_told_of_the_one_in_its_place() {
+    let refused = |event: Value| {
+        let made = json!({"metadata": {"generateName": "web-1-", "creationTimestamp": ago("5m")}});
+        let mut all = web_with(merged(
+            unscheduled("web-1-a", "0/1 nodes are available: 1 Insufficient cpu."),
+            made,
+        ));
+        all.extend([
+            owned(
+                pod("high-b", json!({"metadata": {"ownerReferences": null, "labels": null}})),
+                "DaemonSet",
+                "high",
+            ),
+            event,
+        ]);
+        all
+    };
+    let related = json!({"related": {"kind": "Pod", "namespace": "n", "name": "high-b"}});
+    let elsewhere = json!({"related": {"kind": "Pod", "namespace": "m", "name": "big-0"}});
+    for (event, wanted) in [
+        (preempted("web-1-z", "5m", json!({})), "; pod high-b of daemonset/high preempted it"),
+        (preempted("web-1-z", "5m", related.clone()), "; pod high-b of daemonset/high preempted"),
+        (preempted("web-1-a", "7m", related.clone()), "; pod high-b of daemonset/high preempted"),
+        (preempted("web-1-z", "5m", elsewhere), "; pod big-0 of namespace m preempted it"),
+        (
+            preempted("web-1-z", "5m", json!({"message": "Preempted by a pod on node w1"})),
+            "; another pod preempted it",
+        ),
+    ] {
+        let sentence = only(&refused(event)).0;
+        assert!(sentence.contains(wanted), "{sentence}");
+    }
+    // long before, of another maker, of another namespace
+    for event in [
+        preempted("web-1-z", "40m", related.clone()),
+        preempted("api-1-z", "5m", related.clone()),
+        preempted("web-1-2-z", "5m", related.clone()),
+        preempted("web-1-z", "5m", merged(related, json!({"involvedObject": {"namespace": "m"}}))),
+    ] {
+        let sentence = only(&refused(event)).0;
+        assert!(!sentence.contains("preempted it"), "{sentence}");
+    }
+    let port = || json!({"containerPort": 8080, "hostPort": 8080});
+    let mut both = ports(port(), port(), json!({}));
+    both.push(preempted("web-1-z", "5m", json!({})));
+    let (sentence, hint) = only(&both);
+    let wanted = "pod high-b of daemonset/high, which preempted it, uses";
+    assert!(
+        sentence.contains(wanted) && hint.ends_with("raise the priority of the pod that waits"),
+        "{sentence} {hint}"
+    );
+}
