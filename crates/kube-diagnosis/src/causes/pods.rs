@@ -2,15 +2,14 @@
 
 use super::Kind;
 use super::detail::detail;
+use super::init;
+use super::open::{KEPT_OPEN, completed, kept_open};
 use super::past::{self, Tense};
 use super::reason::{excerpt, reason};
 use super::taken;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, filled, name, stated, text, timestamp};
-use crate::pod::{
-    annotated_container, is_finished, is_live, is_ready, pod_status, restart_policy, restarts,
-    starting_since,
-};
+use crate::pod::{is_finished, is_live, is_ready, pod_status, restarts, starting_since};
 use crate::symptom::Symptom;
 use crate::view::{View, listed, said};
 use jiff::SignedDuration;
@@ -29,6 +28,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("exits-zero", "exits with success and is started again", POD),
     Kind("init-container-fails", "has an init container that fails", POD),
     Kind("init-container-waits", "waits for its init container", POD),
+    Kind("init-container-runs", "still runs its init container", POD),
     Kind("post-start-hook-failed", "has a postStart hook that fails", POD),
     Kind("container-lost", "lost a container with its node", POD),
     Kind("container-waiting", "has a container that waits", POD),
@@ -167,57 +167,6 @@ fn unexplained(view: &View<'_>) -> Vec<Cause> {
     found
 }
 
-const KEPT_OPEN: &str = "end the other containers with it, or make them native sidecars: init \
-    containers with restartPolicy Always";
-
-/// The containers that have completed of a pod that is not started again, if they are all that is
-/// not ready: such a pod can never be ready again.
-fn completed(pod: &Value) -> Option<Vec<&str>> {
-    let mut unready = array(&pod["status"]["containerStatuses"])
-        .filter(|status| status["ready"] != true)
-        .peekable();
-    unready.peek()?;
-    let once = |status: &Value| {
-        let spec = array(&pod["spec"]["containers"]).find(|spec| spec["name"] == status["name"]);
-        restart_policy(pod, spec.unwrap_or(&Value::Null)) != "Always"
-    };
-    let done = |status: &Value| once(status) && status["state"]["terminated"]["exitCode"] == 0;
-    unready.map(|status| done(status).then(|| text(&status["name"]))).collect()
-}
-
-/// Names of containers that only help others, by what they are called.
-const HELPERS: &[&str] = &["proxy", "sidecar", "agent", "envoy", "fluent", "istio"];
-
-/// That what a pod is for has completed, and what only helps it still runs and keeps it open. What
-/// a container is for is not in the API: the annotation of kubectl says it, or its name.
-fn kept_open(pod: &Value, workload: &Object, done: &[&str]) -> Option<String> {
-    let running: Vec<&str> = array(&pod["status"]["containerStatuses"])
-        .filter(|status| status["state"]["running"].is_object())
-        .map(|status| text(&status["name"]))
-        .collect();
-    let annotated = annotated_container(pod);
-    let is_main = |one: &&str| match &annotated {
-        Some(main) => main == one,
-        None => *one == "main" || *one == workload.name,
-    };
-    let is_helper = |one: &&str| HELPERS.iter().any(|part| one.contains(part));
-    let is_kept = done.iter().any(is_main) && !running.iter().any(is_main)
-        || annotated.is_none() && running.iter().all(is_helper) && !done.iter().all(is_helper);
-    (is_kept && !running.is_empty()).then(|| {
-        let verb = |all: &[&str], one: &'static str, many: &'static str| match all.len() {
-            1 => one,
-            _ => many,
-        };
-        format!(
-            "{} {} completed, and {} still {}",
-            listed(done),
-            verb(done, "has", "have"),
-            listed(&running),
-            verb(&running, "runs", "run")
-        )
-    })
-}
-
 /// What was wrong a moment ago with pods that work again. It explains nothing of what is wrong now.
 pub(super) fn recovered(view: &View<'_>, present: &[Cause]) -> Vec<Cause> {
     let mut found = past::find(over(view), view, present);
@@ -254,6 +203,7 @@ fn told<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, Symptom, Tense)
             "readiness-failing" if stands_by(view, pod) => {
                 Symptom { id: "standby", hint: STANDBY.to_owned(), ..symptom }
             }
+            "init-container-runs" => init::judged(view, pod, symptom),
             _ => symptom,
         });
         let said = symptoms
@@ -270,7 +220,6 @@ fn told<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, Symptom, Tense)
 fn id(symptom: &Symptom) -> &'static str {
     match symptom.id {
         "pod-affinity-unmet" => "affinity-unsatisfied",
-        "init-container-runs" => "init-container-waits",
         "deadline-exceeded" => "pod-deadline-exceeded",
         other => other,
     }
@@ -377,7 +326,7 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     let logged = symptom
         .container
         .as_deref()
-        .filter(|_| symptom.exit_code.is_some() || symptom.id == "init-container-runs")
+        .filter(|_| symptom.exit_code.is_some() || INIT_RUNS.contains(&symptom.id))
         .filter(|_| symptom.last_words.is_empty())
         .and_then(|container| view.snapshot.last_words(name(pod), container));
     let detail = detail(pod, &symptom);
@@ -410,8 +359,16 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
 }
 
 /// Ids of which the log of the container says why.
-const LOGGED: &[&str] =
-    &["app-exit", "exits-zero", "init-container-fails", "init-container-runs", "start-error"];
+const LOGGED: &[&str] = &[
+    "app-exit",
+    "exits-zero",
+    "init-container-fails",
+    "init-container-runs",
+    "init-container-waits",
+    "start-error",
+];
+/// Ids of an init container that has not ended.
+const INIT_RUNS: &[&str] = &["init-container-runs", "init-container-waits"];
 
 /// A cause with the log of its container as evidence, and the line that says why in its sentence.
 pub(super) fn with_log(cause: Cause, pod: &Value, log: &str, is_said: bool) -> Cause {
@@ -466,7 +423,7 @@ pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, 
     let over = over(view).into_iter().map(|(pod, symptom, _)| (pod, symptom));
     for (pod, symptom) in seen(view).into_iter().chain(over) {
         let Some(container) = &symptom.container else { continue };
-        let waits = symptom.id == "init-container-runs";
+        let waits = INIT_RUNS.contains(&symptom.id);
         if !waits && (symptom.exit_code.is_none() || !symptom.last_words.is_empty()) {
             continue;
         }

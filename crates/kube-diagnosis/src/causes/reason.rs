@@ -107,6 +107,11 @@ pub(super) fn reason(log: &str) -> Option<&str> {
     Some(found(false).or_else(waived).unwrap_or_else(plain).raw)
 }
 
+/// Whether a line says itself that something is wrong.
+pub(super) fn mentions(line: &str) -> bool {
+    Line::new(line).mentions()
+}
+
 /// What of a log is shown as evidence: its end, with the line that says why before it.
 pub(super) fn excerpt(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();

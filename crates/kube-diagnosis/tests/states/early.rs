@@ -1,6 +1,7 @@
 //! What probes and rollouts say before they have had their time, and after it.
 
 use crate::build::*;
+use kube_diagnosis::{Snapshot, diagnose, wanted_logs};
 use serde_json::{Value, json};
 
 /// The Deployment `web` with a pod that was made so long ago; what its containers are like, and what
@@ -319,4 +320,85 @@ fn a_rollout_beside_serving_pods_has_its_deadline() {
             &["deployment/web readiness-failing"],
         ),
     ]);
+}
+
+/// The Deployment `web` whose pod is in its init container for so long, with this spec and log.
+fn in_init(age: &str, spec: Value, log: &str) -> Snapshot {
+    let pod = merged(
+        ill_pod("web-a", waiting("PodInitializing", "")),
+        json!({"metadata": {"creationTimestamp": ago(age)},
+            "spec": {"initContainers": [{"name": "migrate"}]}, "status": {"phase": "Pending",
+            "startTime": ago(age),
+            "initContainerStatuses": [merged(unready(age), json!({"name": "migrate"}))]}}),
+    );
+    let mut objects = web_with(pod);
+    objects[0] = merged(objects[0].clone(), spec);
+    let mut snapshot: Snapshot = objects.into_iter().collect();
+    if !log.is_empty() {
+        snapshot.add_last_words("web-a", "migrate", log);
+    }
+    snapshot
+}
+
+fn deadline(seconds: i64, progressing: &str) -> Value {
+    json!({"spec": {"progressDeadlineSeconds": seconds}, "status": {"conditions": [
+        {"type": "Progressing", "status": progressing, "reason": "r", "message": "words"}]}})
+}
+
+/// The time that its owner has given it is not over, or its log shows that it is at work: it is
+/// told, and not accused.
+#[test]
+fn an_init_container_within_its_time_is_not_said_to_wait() {
+    let migrates = "migrated 19%\nmigrated 20%";
+    let waits = "waiting for db\nwaiting for db";
+    let nowhere = "nslookup: can't find mydb: NXDOMAIN\nwaiting\nnslookup: can't find mydb: \
+        NXDOMAIN\nwaiting";
+    for (state, age, spec, log, wanted) in [
+        ("starts", "90s", deadline(600, "True"), waits, ""),
+        ("time given", "10m", deadline(1200, "True"), migrates, "runs"),
+        ("time given, silent", "10m", deadline(1200, "True"), "", "runs"),
+        ("time given, waits", "10m", deadline(1200, "True"), waits, "runs"),
+        ("time given, for nothing", "10m", deadline(1200, "True"), nowhere, "waits"),
+        ("once for nothing", "3m", deadline(1200, "True"), "table x not found, makes it", "runs"),
+        ("time over", "21m", deadline(1200, "True"), migrates, "waits"),
+        ("said to be over", "10m", deadline(1200, "False"), migrates, "waits"),
+        ("default, at work", "5m", deadline(600, "True"), migrates, "runs"),
+        ("default, over", "11m", deadline(600, "True"), migrates, "waits"),
+        ("less, over", "3m", deadline(60, "True"), migrates, "waits"),
+        ("default, silent", "5m", deadline(600, "True"), "", "waits"),
+        ("default, one line", "5m", deadline(600, "True"), "starting", "waits"),
+        ("default, the same line", "5m", deadline(600, "True"), "tick\ntick", "waits"),
+        ("default, waits", "5m", deadline(600, "True"), "starting\nwaiting for db", "waits"),
+        ("default, refused", "5m", deadline(600, "True"), "start\nconnection refused", "waits"),
+    ] {
+        let found = diagnose(&in_init(age, spec, log), now());
+        let ids: Vec<&str> = found.causes.iter().map(|cause| cause.id).collect();
+        let wanted =
+            if wanted.is_empty() { vec![] } else { vec![format!("init-container-{wanted}")] };
+        assert_eq!(ids, wanted, "{state}");
+    }
+    let found = diagnose(&in_init("10m", deadline(1200, "True"), migrates), now());
+    let sentence = found.causes[0].sentence();
+    assert!(sentence.contains("progressDeadlineSeconds gives it until"), "{sentence}");
+    assert!(sentence.contains("migrated 20%"), "{sentence}");
+    let wanted = wanted_logs(&in_init("10m", deadline(1200, "True"), ""), now(), 5);
+    assert_eq!(wanted, [("web-a".to_owned(), "migrate".to_owned(), false)]);
+}
+
+#[test]
+fn an_init_container_of_a_job_has_the_time_of_the_job() {
+    let of_job = |seconds: Value, age: &str| {
+        let pod = merged(
+            ill_pod("load-a", waiting("PodInitializing", "")),
+            json!({"metadata": {"ownerReferences": null}, "spec": {"initContainers": [
+                {"name": "migrate"}]}, "status": {"phase": "Pending", "initContainerStatuses": [
+                merged(unready(age), json!({"name": "migrate"}))]}}),
+        );
+        let change = json!({"spec": {"activeDeadlineSeconds": seconds},
+            "status": {"startTime": ago(age), "active": 1}});
+        named(&[job("load", "", "", change), owned(pod, "Job", "load")])
+    };
+    assert_eq!(of_job(json!(3600), "30m"), ["job/load init-container-runs"]);
+    assert_eq!(of_job(json!(3600), "61m"), ["job/load init-container-waits"]);
+    assert_eq!(of_job(Value::Null, "30m"), ["job/load init-container-waits"]);
 }

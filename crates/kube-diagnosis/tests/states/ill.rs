@@ -63,6 +63,11 @@ fn crash_rows() -> Vec<Row> {
                 "status": {"initContainerStatuses": [container]}}),
         ))
     };
+    let in_its_time = |mut objects: Vec<Value>| {
+        let spec = json!({"spec": {"progressDeadlineSeconds": 1200}});
+        objects[0] = merged(objects[0].clone(), spec);
+        objects
+    };
     let old = |reason: &str, code: i64| {
         let last = merged(
             running(),
@@ -89,6 +94,7 @@ fn crash_rows() -> Vec<Row> {
         ("exits-zero", ill(crashing("Completed", 0)), ill(crashing("Error", 1))),
         ("init-container-fails", init(crashing("Error", 1)), init(unready("10s"))),
         ("init-container-waits", init(unready("1h")), init(unready("10s"))),
+        ("init-container-runs", in_its_time(init(unready("5m"))), init(unready("5m"))),
         (
             "post-start-hook-failed",
             ill(waiting("PostStartHookError", "words")),
