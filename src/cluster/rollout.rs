@@ -67,6 +67,8 @@ fn deployment(workload: &Value, changed: Option<Timestamp>) -> RolloutStatus {
     } else {
         return RolloutStatus::Done;
     };
+    let ripening = ripening(spec, number(&status["readyReplicas"]) - available);
+    let missing = format!("{missing}{}{ripening}", leaving(workload));
     if spec["paused"] == true {
         return RolloutStatus::Failed(format!("the rollout is paused: {missing}; resume it"));
     }
@@ -97,6 +99,30 @@ fn deployment(workload: &Value, changed: Option<Timestamp>) -> RolloutStatus {
         return if passes { RolloutStatus::Waiting(said) } else { RolloutStatus::Failed(said) };
     }
     RolloutStatus::Waiting(missing)
+}
+
+/// Pods that are ready, and must stay so for a time before they count as available.
+fn ripening(spec: &Value, pods: i64) -> String {
+    match (number(&spec["minReadySeconds"]), pods) {
+        (seconds @ 1.., 1..) => {
+            let are = if pods == 1 { "is" } else { "are" };
+            format!("; {pods} {are} ready, and available after {seconds} s (minReadySeconds)")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Old pods that must have gone before there are new ones (pkg/controller/deployment/recreate.go).
+/// Before Kubernetes 1.35 they are not counted (DeploymentReplicaSetTerminatingReplicas).
+fn leaving(workload: &Value) -> String {
+    let count = number(&workload["status"]["terminatingReplicas"]);
+    match (workload["spec"]["strategy"]["type"] == "Recreate", count) {
+        (true, 1) => "; 1 old pod is terminating, and new ones are made after it".to_owned(),
+        (true, 2..) => {
+            format!("; {count} old pods are terminating, and new ones are made after them")
+        }
+        _ => String::new(),
+    }
 }
 
 fn before(condition: &Value, changed: Option<Timestamp>) -> bool {
@@ -134,7 +160,10 @@ fn stateful_set(workload: &Value) -> RolloutStatus {
         && let Some(available) = status["availableReplicas"].as_i64()
         && available < wanted
     {
-        return RolloutStatus::Waiting(format!("{available} of {wanted} pods are available"));
+        let ripening = ripening(spec, ready - available);
+        return RolloutStatus::Waiting(format!(
+            "{available} of {wanted} pods are available{ripening}"
+        ));
     }
     RolloutStatus::Done
 }
@@ -155,7 +184,10 @@ fn daemon_set(workload: &Value) -> RolloutStatus {
         return RolloutStatus::Waiting(format!("{updated} of {wanted} pods are updated"));
     }
     if available < wanted {
-        return RolloutStatus::Waiting(format!("{available} of {wanted} pods are available"));
+        let ripening = ripening(spec, number(&status["numberReady"]) - available);
+        return RolloutStatus::Waiting(format!(
+            "{available} of {wanted} pods are available{ripening}"
+        ));
     }
     RolloutStatus::Done
 }
@@ -303,5 +335,47 @@ mod tests {
         check(&set("RollingUpdate", 2, 2, 2), "done", "");
         check(&set("RollingUpdate", 0, 0, 0), "done", "");
         check(&set("OnDelete", 2, 1, 2), "failed", "OnDelete");
+    }
+
+    #[test]
+    fn says_for_what_time_or_for_which_pods_it_waits() {
+        let deployment = |spec: Value, status: Value| {
+            let mut object = json!({"kind": "Deployment", "metadata": {"generation": 1},
+                "spec": {"replicas": 1}, "status": {"observedGeneration": 1}});
+            for (part, change) in [("spec", spec), ("status", status)] {
+                let fields = change.as_object().cloned().unwrap_or_default();
+                object[part].as_object_mut().unwrap().extend(fields);
+            }
+            object
+        };
+        let says = |object: Value| match rollout_status(&object) {
+            RolloutStatus::Waiting(text) => text,
+            other => panic!("{other:?}"),
+        };
+        let ready = json!({"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1});
+        let unready = json!({"replicas": 1, "updatedReplicas": 1});
+        let plain = "0 of 1 updated replicas are available";
+        assert_eq!(
+            says(deployment(json!({"minReadySeconds": 900}), ready.clone())),
+            format!("{plain}; 1 is ready, and available after 900 s (minReadySeconds)")
+        );
+        assert_eq!(says(deployment(json!({"minReadySeconds": 900}), unready)), plain);
+        assert_eq!(says(deployment(json!({}), ready)), plain);
+        let leaves = json!({"terminatingReplicas": 1});
+        let recreate = json!({"strategy": {"type": "Recreate"}});
+        let plain = "0 of 1 replicas are updated";
+        assert_eq!(
+            says(deployment(recreate.clone(), leaves.clone())),
+            format!("{plain}; 1 old pod is terminating, and new ones are made after it")
+        );
+        assert_eq!(says(deployment(recreate, json!({}))), plain);
+        assert_eq!(says(deployment(json!({}), leaves)), plain);
+        let daemons = json!({"kind": "DaemonSet", "metadata": {"generation": 1},
+            "spec": {"minReadySeconds": 60}, "status": {"observedGeneration": 1, "numberReady": 2,
+            "desiredNumberScheduled": 2, "updatedNumberScheduled": 2}});
+        assert_eq!(
+            says(daemons),
+            "0 of 2 pods are available; 2 are ready, and available after 60 s (minReadySeconds)"
+        );
     }
 }

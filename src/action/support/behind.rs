@@ -2,6 +2,7 @@
 
 use crate::action::Context;
 use crate::cluster::{Cluster, Error, PodsOf, Resource, Selection, label_selector};
+use crate::diagnosis::object::text;
 use crate::diagnosis::pod::{is_deleting, is_finished};
 use crate::diagnosis::symptom::{Said, few, ill, not_made, unready};
 use jiff::{SignedDuration, Timestamp};
@@ -116,6 +117,7 @@ async fn look(
         let mut of_this: Vec<Said> =
             refused.chain(ill(pods.iter().copied(), &events, now)).collect();
         if of_this.is_empty() {
+            of_this.extend(leaving(workload, &pods));
             let waiting = unready(pods.into_iter().filter(|pod| !is_deleting(pod)));
             of_this
                 .extend((!waiting.is_empty()).then(|| Said::of("not ready", waiting.join(", "))));
@@ -123,6 +125,24 @@ async fn look(
         found.extend(of_this);
     }
     Ok(found)
+}
+
+/// The pods that must have gone before there are others in their place: a rolling update of a
+/// Deployment does not wait for them.
+fn leaving(workload: &Value, pods: &[&Value]) -> Option<Said> {
+    let strategy = &workload["spec"]["strategy"]["type"];
+    if workload["kind"] == "Deployment" && strategy != "Recreate" || workload["kind"] == "Job" {
+        return None;
+    }
+    let named: Vec<String> = pods
+        .iter()
+        .filter(|pod| is_deleting(pod))
+        .map(|pod| {
+            let metadata = &pod["metadata"];
+            format!("{} (until {})", text(&metadata["name"]), text(&metadata["deletionTimestamp"]))
+        })
+        .collect();
+    (!named.is_empty()).then(|| Said::of("still terminating", named.join(", ")))
 }
 
 /// The objects that make the pods of a workload.
@@ -146,4 +166,33 @@ async fn makers(
             .any(|owner| owner["uid"] == workload["metadata"]["uid"])
     });
     Ok(sets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_the_pods_that_must_have_gone_first() {
+        let stays = json!({"metadata": {"name": "web-b"}});
+        let leaves = json!({"metadata": {"name": "web-a",
+            "deletionTimestamp": "2026-01-01T00:30:00Z"}});
+        let of = |kind: &str, strategy: &str| {
+            let workload = json!({"kind": kind, "spec": {"strategy": {"type": strategy}}});
+            leaving(&workload, &[&stays, &leaves])
+        };
+        let said = Some(Said::of("still terminating", "web-a (until 2026-01-01T00:30:00Z)"));
+        for (kind, strategy, wanted) in [
+            ("Deployment", "Recreate", said.clone()),
+            ("Deployment", "RollingUpdate", None),
+            ("StatefulSet", "", said.clone()),
+            ("DaemonSet", "", said),
+            ("Job", "", None),
+        ] {
+            assert_eq!(of(kind, strategy), wanted, "{kind} {strategy}");
+        }
+        let recreate = json!({"kind": "Deployment", "spec": {"strategy": {"type": "Recreate"}}});
+        assert_eq!(leaving(&recreate, &[&stays]), None);
+    }
 }
