@@ -1,6 +1,6 @@
 //! The diagnosis of a namespace: every cause, concluded, ruled out or not looked at.
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Object};
 use crate::causes::{self, Kind};
 use crate::snapshot::Snapshot;
 use crate::view::View;
@@ -64,6 +64,12 @@ pub fn wanted_logs(
     most: usize,
 ) -> Vec<(String, String, bool)> {
     causes::wanted_logs(&View::new(snapshot, now), most)
+}
+
+/// The ConfigMaps and Secrets of which ill containers mount a part, at most so many: their keys tell
+/// whether there is that part.
+pub fn wanted_keys(snapshot: &Snapshot, now: Timestamp, most: usize) -> Vec<Object> {
+    causes::wanted_keys(&View::new(snapshot, now), most)
 }
 
 /// The ports of pods that Services lead to and at which should be looked, at most so many: all of

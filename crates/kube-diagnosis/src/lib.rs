@@ -14,6 +14,6 @@ pub mod timetable;
 mod view;
 
 pub use cause::{Cause, Evidence, Object};
-pub use diagnosis::{Diagnosis, diagnose, ids, title, wanted_logs, wanted_ports};
+pub use diagnosis::{Diagnosis, diagnose, ids, title, wanted_keys, wanted_logs, wanted_ports};
 pub use kind::kind_named;
 pub use snapshot::{PortState, Snapshot};

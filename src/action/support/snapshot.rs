@@ -8,7 +8,7 @@ use crate::action::{Context, Failure, Target, Which};
 use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, Selection, builtin};
 use crate::diagnosis::object::{array, filled, is_deleting, name, stated, text};
 use crate::diagnosis::pod::{is_live, is_ready};
-use crate::diagnosis::{Object, PortState, Snapshot, wanted_logs, wanted_ports};
+use crate::diagnosis::{Object, PortState, Snapshot, wanted_keys, wanted_logs, wanted_ports};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
@@ -88,10 +88,14 @@ pub(in crate::action) async fn of_namespace(
             add(&mut snapshot, kind, read);
         }
     }
-    let (words, ports) = tokio::join!(
+    let (words, ports, keys) = tokio::join!(
         last_words(cluster, namespace, &snapshot, context.now),
-        ports(cluster, namespace, &snapshot, service, context.now)
+        ports(cluster, namespace, &snapshot, service, context.now),
+        keys(cluster, namespace, &snapshot, context.now)
     );
+    for (kind, object) in keys {
+        snapshot.add(&kind, [object]);
+    }
     for (pod, container, words) in words {
         snapshot.add_last_words(&pod, &container, context.masker.mask(&words));
     }
@@ -345,7 +349,32 @@ fn public(context: &Context, secret: &Value) -> Value {
     let metadata = &secret["metadata"];
     json!({"apiVersion": "v1", "kind": "Secret", "type": secret["type"],
         "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
-        "certificate": certificate})
+        "certificate": certificate, "keys": key_names(secret)})
+}
+
+/// The ConfigMaps and Secrets of which ill containers mount a part, with the names of their keys and
+/// nothing of their values. One that cannot be read says nothing.
+async fn keys(
+    cluster: &Cluster,
+    namespace: &str,
+    snapshot: &Snapshot,
+    now: jiff::Timestamp,
+) -> Vec<(String, Value)> {
+    let read = wanted_keys(snapshot, now, MOST).into_iter().map(|wanted| async move {
+        let kind = builtin(&wanted.kind)?;
+        let object = cluster.get(&kind, Some(namespace), &wanted.name).await.ok()?;
+        let metadata = json!({"name": wanted.name, "namespace": namespace});
+        let keys = key_names(&object);
+        let said = json!({"kind": wanted.kind, "metadata": metadata, "keys": keys});
+        Some((wanted.kind, said))
+    });
+    join_all(read).await.into_iter().flatten().collect()
+}
+
+/// The names of the keys of a ConfigMap or Secret.
+fn key_names(object: &Value) -> Vec<&str> {
+    let of = |field: &str| object[field].as_object().into_iter().flatten();
+    of("data").chain(of("binaryData")).map(|(key, _)| key.as_str()).collect()
 }
 
 /// The last lines of containers that have ended. One that cannot be read says nothing.

@@ -9,6 +9,7 @@ mod detail;
 mod disruption;
 mod init;
 mod job;
+mod mount;
 mod namespace;
 mod node;
 mod open;
@@ -24,7 +25,7 @@ mod taken;
 mod volume;
 mod workload;
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Object};
 use crate::object::{name, text};
 use crate::symptom::shortened;
 use crate::view::{View, selects};
@@ -110,6 +111,9 @@ pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
     if let Some(because) = volume::untried(view) {
         found.insert("volume-filling-up", because);
     }
+    if let Some(object) = wanted_keys(view, 1).first() {
+        found.insert("config-missing", format!("the keys of {object} were not read"));
+    }
     found
 }
 
@@ -118,6 +122,13 @@ pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
 pub(crate) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
     let mut wanted = pods::wanted_logs(view, most);
     wanted.extend(job::wanted_logs(view));
+    wanted.truncate(most);
+    wanted
+}
+
+/// The ConfigMaps and Secrets of which should be known what keys they have.
+pub(crate) fn wanted_keys(view: &View<'_>, most: usize) -> Vec<Object> {
+    let mut wanted = mount::wanted(view, &pods::of_symptoms(view));
     wanted.truncate(most);
     wanted
 }

@@ -3,6 +3,7 @@
 use super::Kind;
 use super::detail::detail;
 use super::init;
+use super::mount;
 use super::open::{KEPT_OPEN, completed, kept_open};
 use super::past::{self, Tense};
 use super::reason::{excerpt, reason};
@@ -105,6 +106,16 @@ const OPENING: SignedDuration = SignedDuration::from_mins(2);
 
 /// The causes of all pods.
 pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
+    let mut found = of_symptoms(view);
+    mount::explain(view, &mut found);
+    found.extend(unexplained(view));
+    taken::explain(view, &mut found);
+    found.iter_mut().for_each(|cause| count_pods(view, cause));
+    found
+}
+
+/// What the pods show, once for each workload.
+pub(super) fn of_symptoms(view: &View<'_>) -> Vec<Cause> {
     let mut found: Vec<Cause> = Vec::new();
     for (pod, symptom) in seen(view) {
         let workload = view.workload(pod);
@@ -118,9 +129,6 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
             None => found.push(cause(view, pod, workload, symptom)),
         }
     }
-    found.extend(unexplained(view));
-    taken::explain(view, &mut found);
-    found.iter_mut().for_each(|cause| count_pods(view, cause));
     found
 }
 

@@ -8,6 +8,7 @@ mod healthy;
 mod ill;
 mod incidents;
 mod kills;
+mod mounts;
 mod observed;
 mod over;
 mod relations;
