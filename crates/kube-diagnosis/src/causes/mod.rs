@@ -7,6 +7,7 @@ mod consequence;
 mod cronjob;
 mod detail;
 mod disruption;
+mod ingress;
 mod init;
 mod job;
 mod mount;
@@ -20,6 +21,7 @@ mod port;
 mod quota;
 mod reason;
 mod rollout;
+mod selector;
 mod service;
 mod taken;
 mod volume;
@@ -156,5 +158,5 @@ pub(crate) fn is_behind(view: &View<'_>, service: &Value, cause: &Cause) -> bool
 
 /// The names of the Services that an Ingress leads to.
 pub(crate) fn backends(ingress: &Value) -> impl Iterator<Item = &str> {
-    service::backend_services(ingress).map(|backend| text(&backend["name"]))
+    ingress::backend_services(ingress).map(|backend| text(&backend["name"]))
 }

@@ -1,0 +1,174 @@
+//! Services whose selector matches no pod: it is wrong, or its workload has none now.
+
+use super::service::{TEMPLATES, shown};
+use crate::cause::{Cause, Evidence, Object};
+use crate::object::{controller, name, text};
+use crate::view::{View, listed, selects};
+use serde_json::Value;
+
+/// A Service whose workload has no pods now leads nowhere, too, but its selector is right.
+pub(super) fn nothing_selected(
+    view: &View<'_>,
+    service: &Value,
+    selector: &Value,
+    so_far: &[Cause],
+) -> Option<Cause> {
+    let object = Object::of(service);
+    // an operator knows which pods it makes: a role that none has now is no mistake
+    if controller(service).is_some() {
+        return None;
+    }
+    let makers: Vec<&Value> = TEMPLATES
+        .iter()
+        .flat_map(|kind| view.of(kind))
+        .chain(view.of("CronJob").iter().map(|cronjob| &cronjob["spec"]["jobTemplate"]))
+        .filter(|maker| may_make(maker, selector))
+        .collect();
+    if !makers.is_empty() {
+        let Some(own) = so_far
+            .iter()
+            .find(|cause| makers.iter().any(|maker| Object::of(maker) == cause.object))
+        else {
+            return scaled_down(view, object, &makers);
+        };
+        let detail = format!("{} has no pods", own.object);
+        let source = format!("{object}: spec.selector");
+        let cause = Cause {
+            follows_from: Some((own.object.clone(), own.id)),
+            ..Cause::new("no-ready-endpoints", object, "", detail)
+        };
+        let hint = format!("mend {}", own.object);
+        return Some(cause.seen([Evidence::new(source, shown(selector))]).hint(hint));
+    }
+    // pods that have ended or are leaving show that the selector is right
+    let mut pods = view.of("Pod").iter();
+    if pods.any(|pod| selects(selector, &pod["metadata"]["labels"])) || !view.has_read(TEMPLATES) {
+        return None;
+    }
+    let mut detail = format!("no pod has the labels {}", shown(selector));
+    if let Some((maker, labels)) = near_miss(view, service, selector) {
+        let maker_of = view.get(&maker.kind, &maker.name);
+        let scaled = maker_of.filter(|maker| maker["spec"]["replicas"] == 0);
+        if let Some(maker) = scaled.filter(|maker| may_get(selector, maker)) {
+            return scaled_down(view, object, &[maker]);
+        }
+        detail = format!("{detail}; the pods of {maker} have {labels}");
+    }
+    let source = format!("{object}: spec.selector");
+    Some(
+        Cause::new("selector-matches-nothing", object, "", detail)
+            .seen([Evidence::new(source, shown(selector))])
+            .hint("correct the selector of the Service, or the labels of the pods"),
+    )
+}
+
+/// Whether the pods of a workload may get what a selector asks for when they run, such as a role:
+/// their template has a part of it, and nothing else for the rest.
+fn may_get(selector: &Value, maker: &Value) -> bool {
+    let labels = &maker["spec"]["template"]["metadata"]["labels"];
+    let wanted = || selector.as_object().into_iter().flatten();
+    wanted().any(|(key, value)| labels[key] == *value)
+        && wanted().all(|(key, value)| labels[key] == *value || labels[key].is_null())
+}
+
+/// Labels that controllers give to pods, so that no template has them.
+const GIVEN: &[&str] = &[
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-completion-index",
+    "batch.kubernetes.io/job-name",
+    "controller-revision-hash",
+    "controller-uid",
+    "job-name",
+    "pod-template-generation",
+    "pod-template-hash",
+    POD_NAME,
+];
+/// The one that has the name of the pod.
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+
+/// Whether the pods of a workload are those that a selector asks for, as far as their template
+/// says: those of a StatefulSet have its name and a number.
+fn may_make(maker: &Value, selector: &Value) -> bool {
+    let labels = &maker["spec"]["template"]["metadata"]["labels"];
+    let pod = selector[POD_NAME].as_str();
+    let is_named = pod.is_none_or(|pod| {
+        maker["kind"] == "StatefulSet"
+            && pod.rsplit_once('-').is_some_and(|(set, _)| set == name(maker))
+    });
+    let all = selector.as_object().into_iter().flatten();
+    let mut written = all.filter(|(key, _)| !GIVEN.contains(&key.as_str())).peekable();
+    is_named
+        && (written.peek().is_some() || pod.is_some())
+        && written.all(|(key, value)| labels[key] == *value)
+}
+
+/// A Service of which every workload is scaled to 0: that is somebody's wish, and nobody answers.
+fn scaled_down(view: &View<'_>, service: Object, makers: &[&Value]) -> Option<Cause> {
+    let scaled: Option<Vec<Object>> = makers
+        .iter()
+        // the workload speaks for its ReplicaSets
+        .filter(|maker| controller(maker).is_none())
+        .map(|maker| (maker["spec"]["replicas"] == 0).then(|| Object::of(maker)))
+        .collect();
+    let scaled = scaled.filter(|scaled| !scaled.is_empty() && view.has_read(TEMPLATES))?;
+    let names: Vec<String> = scaled.iter().map(Object::to_string).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let hint = format!(
+        "scale it up if it is wanted: kubectl scale -n {} {} --replicas=1",
+        service.namespace,
+        names.join(" ")
+    );
+    let seen = names.iter().map(|name| Evidence::new(*name, "spec.replicas is 0"));
+    let seen: Vec<Evidence> = seen.collect();
+    Some(Cause::new("scaled-to-zero", service, "", listed(&names)).seen(seen).hint(hint))
+}
+
+/// The workload that the selector of a Service may mean, and what its pods have instead: it has the
+/// name of the Service, some of the labels, or a label that is spelled nearly like that.
+fn near_miss(view: &View<'_>, service: &Value, selector: &Value) -> Option<(Object, String)> {
+    let wanted: Vec<(&str, &str)> =
+        selector.as_object()?.iter().map(|(key, value)| (key.as_str(), text(value))).collect();
+    let labels = |maker: &'_ Value| maker["spec"]["template"]["metadata"]["labels"].clone();
+    let score = |maker: &&Value| {
+        let labels = labels(maker);
+        let value = |key: &str| labels[key].as_str().unwrap_or_default();
+        let same = wanted.iter().filter(|(key, wanted)| value(key) == *wanted).count();
+        let alike = wanted.iter().filter(|(key, wanted)| is_alike(value(key), wanted)).count();
+        (same, alike, usize::from(name(maker) == name(service)))
+    };
+    // the Deployment speaks for its ReplicaSets
+    let makers = TEMPLATES.iter().flat_map(|kind| view.of(kind));
+    let makers = makers.filter(|maker| controller(maker).is_none());
+    let best = makers.filter(|maker| score(maker) != (0, 0, 0)).rev().max_by_key(score)?;
+    let labels = labels(best);
+    let differs = |(key, value): &&(&str, &str)| labels[*key] != *value;
+    let instead: Option<Vec<String>> = wanted
+        .iter()
+        .filter(differs)
+        .map(|(key, _)| Some(format!("{key}={}", labels[*key].as_str()?)))
+        .collect();
+    let instead = instead.map_or_else(|| shown(&labels), |pairs| pairs.join(","));
+    Some((Object::of(best), instead))
+}
+
+/// Whether two words differ in a letter or two, as a slip of the keyboard makes them.
+fn is_alike(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let most = one.len().max(other.len()) / 3;
+    if one.is_empty() || one.len().abs_diff(other.len()) > most.min(2) {
+        return false;
+    }
+    // the distance of Levenshtein, row by row
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (place, letter) in one.iter().enumerate() {
+        let mut before = row[0];
+        row[0] = place + 1;
+        for (column, of_other) in other.iter().enumerate() {
+            let changed = before + usize::from(letter != of_other);
+            before = row[column + 1];
+            row[column + 1] = changed.min(before + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()] <= most.min(2)
+}
