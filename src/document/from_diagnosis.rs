@@ -5,7 +5,7 @@
 //! that is looked for in its list.
 
 use super::node::{Entry, Fault, Node, NodeKind};
-use crate::diagnosis;
+use crate::diagnosis::{self, Weight};
 use crate::diagnostic::nearest;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -64,6 +64,7 @@ fn written_out(finding: &Node, known: &BTreeSet<&str>) -> Vec<Node> {
     if taken.is_empty() {
         return vec![finding.clone()];
     }
+    let is_rest = finding.get("ids").and_then(Node::as_str) == Some(REST);
     let rest = rest(finding);
     let place = finding.get("from").map_or(finding.span.clone(), |from| from.span.clone());
     // what is no diagnosis may have ids of its own
@@ -71,11 +72,27 @@ fn written_out(finding: &Node, known: &BTreeSet<&str>) -> Vec<Node> {
     let of = |(id, cause): (Node, Node)| {
         let list = format!("({from})[{}]", Value::from(cause.as_str().unwrap_or_default()));
         let own = [entry("id", id), entry("for_each", Node::text(list, place.clone()))];
+        let lighter = is_rest.then(|| lighter(finding, own[0].node.as_str())).flatten();
+        let said = |entry: &&Entry| lighter.is_none() || entry.key != "severity";
+        let rest = rest.iter().filter(said).cloned();
         let named = is_diagnosis.then(|| entry("is", cause));
-        let all = own.into_iter().chain(named).chain(rest.iter().cloned());
+        let all = own.into_iter().chain(named).chain(rest).chain(lighter.clone());
         Node { span: finding.span.clone(), kind: NodeKind::Map(all.collect()) }
     };
     taken.into_iter().map(of).collect()
+}
+
+/// The severity of a cause that `'*'` stands for, if it is less than what the finding says: what is
+/// harmless is never more than a warning, and a setting is one unless the finding says otherwise.
+fn lighter(finding: &Node, id: Option<&str>) -> Option<Entry> {
+    let said = finding.get("severity").and_then(Node::as_str);
+    let is_lighter = match diagnosis::weight(id?) {
+        Weight::Fault => false,
+        Weight::Setting => said.is_none(),
+        Weight::Harmless => said.is_none_or(|said| said == "critical"),
+    };
+    let start = finding.span.start;
+    is_lighter.then(|| entry("severity", Node::text("warning".to_owned(), start..start)))
 }
 
 /// What is wrong with the id of a cause, if no diagnosis can name it.
@@ -178,5 +195,25 @@ mod tests {
         assert_eq!(ids.len(), diagnosis::ids().count());
         assert_eq!(ids[..2], ["oom-killed", "b"]);
         assert!(!ids[2..].contains(&"oom-killed") && !ids[2..].contains(&"app-exit"));
+    }
+
+    #[test]
+    fn of_the_rest_only_a_fault_is_critical_by_default_and_what_is_harmless_never_is() {
+        let severity = |said: &str, id: &str| {
+            let all = findings(&format!("  - {{ids: '*', from: .x{said}}}\n"));
+            let all = all.as_array().unwrap();
+            all.iter().find(|one| one["id"] == id).unwrap()["severity"].clone()
+        };
+        for (said, fault, setting, harmless) in [
+            ("", Value::Null, json!("warning"), json!("warning")),
+            (", severity: critical", json!("critical"), json!("critical"), json!("warning")),
+            (", severity: info", json!("info"), json!("info"), json!("info")),
+        ] {
+            assert_eq!(severity(said, "app-exit"), fault, "{said}");
+            assert_eq!(severity(said, "scaled-to-zero"), setting, "{said}");
+            assert_eq!(severity(said, "recovered"), harmless, "{said}");
+        }
+        let named = findings("  - {ids: [recovered], from: .x}\n");
+        assert_eq!(named[0]["severity"], Value::Null, "who names an id decides");
     }
 }

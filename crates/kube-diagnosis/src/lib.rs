@@ -12,8 +12,10 @@ mod snapshot;
 pub mod symptom;
 pub mod timetable;
 mod view;
+mod weight;
 
 pub use cause::{Cause, Evidence, Object};
 pub use diagnosis::{Diagnosis, diagnose, ids, title, wanted_keys, wanted_logs, wanted_ports};
 pub use kind::kind_named;
 pub use snapshot::{PortState, Snapshot};
+pub use weight::{Weight, weight};

@@ -210,13 +210,30 @@ pub(crate) fn fits(selector: &Value, labels: &Value) -> bool {
         && array(&selector["matchExpressions"]).all(holds)
 }
 
-/// The ports that a pod's containers declare: name, number.
-pub(crate) fn declared_ports(pod: &Value) -> Vec<(&str, u64)> {
+/// A port that a container of a pod declares.
+#[derive(Clone, Copy)]
+pub(crate) struct DeclaredPort<'a> {
+    /// Empty if it has none.
+    pub(crate) name: &'a str,
+    pub(crate) number: u64,
+    pub(crate) protocol: &'a str,
+}
+
+/// The ports that a pod's containers declare.
+pub(crate) fn declared_ports(pod: &Value) -> Vec<DeclaredPort<'_>> {
     let sidecars = array(&pod["spec"]["initContainers"])
         .filter(|container| container["restartPolicy"] == "Always");
     array(&pod["spec"]["containers"])
         .chain(sidecars)
         .flat_map(|container| array(&container["ports"]))
-        .filter_map(|port| Some((text(&port["name"]), port["containerPort"].as_u64()?)))
+        .filter_map(|port| {
+            let (name, number) = (text(&port["name"]), port["containerPort"].as_u64()?);
+            Some(DeclaredPort { name, number, protocol: protocol(port) })
+        })
         .collect()
+}
+
+/// The protocol of a port of a container or a Service.
+pub(crate) fn protocol(port: &Value) -> &str {
+    port["protocol"].as_str().unwrap_or("TCP")
 }

@@ -5,15 +5,15 @@ use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, name};
 use crate::pod::is_ready;
 use crate::snapshot::PortState;
-use crate::view::{View, declared_ports, names};
+use crate::view::{DeclaredPort, View, declared_ports, names, protocol};
 use jiff::SignedDuration;
 use serde_json::Value;
 
 /// How long a program may take to listen in a pod that is ready at once, as it has no readiness
 /// probe.
 const LISTENING: SignedDuration = SignedDuration::from_secs(30);
-/// The most pods of a Service that are tried.
-const TRIED: usize = 3;
+/// The most pods of a Service that are tried where nobody asks about it.
+const TRIED: usize = 10;
 
 /// What was found at a port of a pod.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn is_probed(pod: &Value, number: u16) -> bool {
 }
 
 fn declares(pod: &Value, number: u16) -> bool {
-    declared_ports(pod).iter().any(|(_, declared)| *declared == u64::from(number))
+    declared_ports(pod).iter().any(|declared| declared.number == u64::from(number))
 }
 
 /// A pod declares ports, and not this one.
@@ -146,6 +146,11 @@ pub(super) fn wanted_ports(
     all_of: Option<&str>,
     most: usize,
 ) -> Vec<(String, u16)> {
+    ports(view, all_of, TRIED, most)
+}
+
+/// The ports of so many pods of each Service, but for the one that is meant.
+fn ports(view: &View<'_>, all_of: Option<&str>, pods: usize, most: usize) -> Vec<(String, u16)> {
     let mut wanted: Vec<(bool, bool, bool, &str, u16)> = Vec::new();
     for service in view.of("Service") {
         let is_meant = all_of == Some(name(service));
@@ -154,7 +159,12 @@ pub(super) fn wanted_ports(
         let firsts = one_of_each(view, &ready);
         let is_first = |pod: &&Value| firsts.iter().any(|first| name(first) == name(pod));
         let further = ready.iter().copied().filter(|pod| !is_first(pod));
-        let some: Vec<&Value> = firsts.iter().copied().chain(further).take(TRIED).collect();
+        let some: Vec<&Value> = firsts
+            .iter()
+            .copied()
+            .chain(further)
+            .take(if is_meant { most } else { pods })
+            .collect();
         for port in array(&service["spec"]["ports"]).filter(|port| is_tcp(port)) {
             for pod in &some {
                 let Some(number) = target(port, pod) else { continue };
@@ -197,19 +207,27 @@ fn one_of_each<'a>(view: &View<'_>, pods: &[&'a Value]) -> Vec<&'a Value> {
 
 /// The number of the port of a pod to which a port of a Service leads.
 fn target(port: &Value, pod: &Value) -> Option<u16> {
-    let wanted = &port["targetPort"];
-    let own = || port["port"].as_u64().filter(|_| !wanted.is_string());
-    number_of(wanted, pod).or_else(own).and_then(|number| u16::try_from(number).ok())
+    let number = match &port["targetPort"] {
+        Value::String(wanted) => {
+            named(pod, |own| own.name == wanted && own.protocol == protocol(port))
+        }
+        Value::Null => port["port"].as_u64(),
+        number => number.as_u64(),
+    };
+    number.and_then(|number| u16::try_from(number).ok())
 }
 
-/// The number of a port that is written as a number, or as the name that a container gives to it.
+/// The number of a port of a probe that is written as a number, or as the name that a container
+/// gives to it: of any protocol (pkg/probe/util.go, `ResolveContainerPort`).
 fn number_of(port: &Value, pod: &Value) -> Option<u64> {
     match port {
-        Value::String(wanted) => {
-            declared_ports(pod).iter().find(|(name, _)| name == wanted).map(|(_, number)| *number)
-        }
+        Value::String(wanted) => named(pod, |own| own.name == wanted),
         port => port.as_u64(),
     }
+}
+
+fn named(pod: &Value, is_it: impl Fn(&DeclaredPort<'_>) -> bool) -> Option<u64> {
+    declared_ports(pod).iter().find(|port| is_it(port)).map(|port| port.number)
 }
 
 /// Why nothing can be told of a port.
@@ -224,7 +242,7 @@ pub(super) struct Untried {
 
 pub(super) fn untried(view: &View<'_>) -> Untried {
     let mut untried = Untried { odd: None, any: None, address: None };
-    for (name, number) in wanted_ports(view, None, usize::MAX) {
+    for (name, number) in ports(view, None, usize::MAX, usize::MAX) {
         let Some(pod) = view.get("Pod", &name) else { continue };
         let state = view.snapshot.port(&name, number).unwrap_or_default();
         let is_open = (state.loopback, state.address) == (Some(true), None);

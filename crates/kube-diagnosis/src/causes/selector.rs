@@ -3,63 +3,102 @@
 use super::service::{TEMPLATES, shown};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{controller, name, text};
+use crate::pod::is_finished;
 use crate::view::{View, listed, selects};
 use serde_json::Value;
 
-/// A Service whose workload has no pods now leads nowhere, too, but its selector is right.
+/// A Service that selects no live pod leads nowhere, whatever the reason: its selector is wrong, its
+/// workload has no pods, or their time is over or still to come.
 pub(super) fn nothing_selected(
     view: &View<'_>,
     service: &Value,
     selector: &Value,
     so_far: &[Cause],
-) -> Option<Cause> {
-    let object = Object::of(service);
-    // an operator knows which pods it makes: a role that none has now is no mistake
-    if controller(service).is_some() {
-        return None;
-    }
+) -> Cause {
     let makers: Vec<&Value> = TEMPLATES
         .iter()
         .flat_map(|kind| view.of(kind))
-        .chain(view.of("CronJob").iter().map(|cronjob| &cronjob["spec"]["jobTemplate"]))
         .filter(|maker| may_make(maker, selector))
         .collect();
-    if !makers.is_empty() {
-        let Some(own) = so_far
-            .iter()
-            .find(|cause| makers.iter().any(|maker| Object::of(maker) == cause.object))
-        else {
-            return scaled_down(view, object, &makers);
-        };
-        let detail = format!("{} has no pods", own.object);
-        let source = format!("{object}: spec.selector");
-        let cause = Cause {
-            follows_from: Some((own.object.clone(), own.id)),
-            ..Cause::new("no-ready-endpoints", object, "", detail)
-        };
-        let hint = format!("mend {}", own.object);
-        return Some(cause.seen([Evidence::new(source, shown(selector))]).hint(hint));
+    let is_own = |cause: &&Cause| makers.iter().any(|maker| Object::of(maker) == cause.object);
+    if let Some(own) = so_far.iter().find(is_own) {
+        return follows(service, selector, own);
     }
-    // pods that have ended or are leaving show that the selector is right
-    let mut pods = view.of("Pod").iter();
-    if pods.any(|pod| selects(selector, &pod["metadata"]["labels"])) || !view.has_read(TEMPLATES) {
-        return None;
+    let scaled = || scaled_down(view, Object::of(service), &makers);
+    // an operator knows which pods it makes: a role that none has now is no mistake
+    let is_made = controller(service).is_some();
+    let others = unheeded(view, selector);
+    if is_made || !makers.is_empty() || others.is_some() || !view.has_read(TEMPLATES) {
+        return scaled().unwrap_or_else(|| without_pods(service, selector, others));
     }
     let mut detail = format!("no pod has the labels {}", shown(selector));
     if let Some((maker, labels)) = near_miss(view, service, selector) {
         let maker_of = view.get(&maker.kind, &maker.name);
-        let scaled = maker_of.filter(|maker| maker["spec"]["replicas"] == 0);
-        if let Some(maker) = scaled.filter(|maker| may_get(selector, maker)) {
-            return scaled_down(view, object, &[maker]);
+        let is_meant = |maker: &&Value| maker["spec"]["replicas"] == 0 && may_get(selector, maker);
+        let scaled = maker_of.filter(is_meant);
+        if let Some(cause) =
+            scaled.and_then(|maker| scaled_down(view, Object::of(service), &[maker]))
+        {
+            return cause;
         }
         detail = format!("{detail}; the pods of {maker} have {labels}");
     }
-    let source = format!("{object}: spec.selector");
-    Some(
-        Cause::new("selector-matches-nothing", object, "", detail)
-            .seen([Evidence::new(source, shown(selector))])
-            .hint("correct the selector of the Service, or the labels of the pods"),
-    )
+    Cause::new("selector-matches-nothing", Object::of(service), "", detail)
+        .seen([asks(service, selector)])
+        .hint("correct the selector of the Service, or the labels of the pods")
+}
+
+fn asks(service: &Value, selector: &Value) -> Evidence {
+    Evidence::new(format!("{}: spec.selector", Object::of(service)), shown(selector))
+}
+
+/// Its workload has no pods, and why is known already.
+fn follows(service: &Value, selector: &Value, own: &Cause) -> Cause {
+    let detail = format!("{} has no pods", own.object);
+    let cause = Cause {
+        follows_from: Some((own.object.clone(), own.id)),
+        ..Cause::new("no-ready-endpoints", Object::of(service), "", detail)
+    };
+    cause.seen([asks(service, selector)]).hint(format!("mend {}", own.object))
+}
+
+/// A Service whose selector may be right, and that leads nowhere all the same.
+fn without_pods(service: &Value, selector: &Value, others: Option<String>) -> Cause {
+    let mut detail = format!("no pod has the labels {}", shown(selector));
+    if let Some(others) = others {
+        detail = format!("{detail} but for {others}");
+    }
+    let hint = match controller(service) {
+        Some(owner) => {
+            let owner = Object::named(text(&owner["kind"]), "", text(&owner["name"]));
+            format!("look at {owner}, which made the Service")
+        }
+        None => "start what it is for if it is wanted, or correct its selector".to_owned(),
+    };
+    let reason = if controller(service).is_some() { "Controlled" } else { "" };
+    Cause::new("no-endpoints", Object::of(service), reason, detail)
+        .seen([asks(service, selector)])
+        .hint(hint)
+}
+
+/// The pods with these labels that a Service leads to no more, or not for long: they have ended, are
+/// leaving, or are those of a CronJob.
+fn unheeded(view: &View<'_>, selector: &Value) -> Option<String> {
+    let pods = view.of("Pod").iter();
+    let mut all: Vec<String> = pods
+        .filter(|pod| selects(selector, &pod["metadata"]["labels"]))
+        .map(|pod| {
+            let how = if is_finished(pod) { "has ended" } else { "is terminating" };
+            format!("pod {}, which {how}", name(pod))
+        })
+        .collect();
+    if all.is_empty() {
+        let cronjobs = view.of("CronJob").iter();
+        let makers = cronjobs.filter(|cronjob| may_make(&cronjob["spec"]["jobTemplate"], selector));
+        all = makers.map(|cronjob| format!("those of {}", Object::of(cronjob))).collect();
+    }
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    (!all.is_empty()).then(|| listed(&all))
 }
 
 /// Whether the pods of a workload may get what a selector asks for when they run, such as a role:

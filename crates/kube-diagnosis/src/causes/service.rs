@@ -7,7 +7,7 @@ use super::selector::nothing_selected;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, filled, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
-use crate::view::{View, declared_ports, listed, names, said, selects};
+use crate::view::{DeclaredPort, View, declared_ports, listed, names, protocol, said, selects};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ pub(super) const KINDS: &[Kind] = &[
         "leads to a port on which its pods listen for themselves only",
         SERVICE,
     ),
+    Kind("no-endpoints", "leads to no pod now", SERVICE),
     Kind("scaled-to-zero", "leads to a workload that is scaled to 0", SERVICE),
     Kind("no-ready-endpoints", "has no ready endpoint", SERVICE),
     Kind("load-balancer-pending", "waits for its load balancer", &["Service"]),
@@ -68,7 +69,7 @@ fn of_service(view: &View<'_>, service: &Value, so_far: &[Cause]) -> Vec<Cause> 
     }
     let pods = selected(view, service);
     if pods.is_empty() {
-        return nothing_selected(view, service, selector, so_far).into_iter().collect();
+        return vec![nothing_selected(view, service, selector, so_far)];
     }
     let mut found = Vec::new();
     for port in array(&service["spec"]["ports"]) {
@@ -85,7 +86,7 @@ fn of_service(view: &View<'_>, service: &Value, so_far: &[Cause]) -> Vec<Cause> 
 }
 
 pub(super) fn is_tcp(port: &Value) -> bool {
-    port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP")
+    protocol(port) == "TCP"
 }
 
 pub(super) fn shown(selector: &Value) -> String {
@@ -123,22 +124,29 @@ fn balancer(view: &View<'_>, service: &Value) -> Option<Cause> {
     Some(Cause::new("load-balancer-pending", object, "", detail).seen([said]).hint(hint))
 }
 
-/// A port that is named, of which no container of any of the pods has the name.
+/// A port that is named, of which no container of any of the pods has the name, for the same
+/// protocol (pkg/api/v1/pod/util.go, `FindPort`).
 fn unnamed(service: &Value, port: &Value, wanted: &str, pods: &[&Value]) -> Option<Cause> {
-    let has =
-        |pod: &Value, wanted: &str| declared_ports(pod).iter().any(|(name, _)| *name == wanted);
+    let has = |pod: &Value, port: &Value| {
+        declared_ports(pod)
+            .iter()
+            .any(|own| port["targetPort"] == own.name && own.protocol == protocol(port))
+    };
     // a pod may serve one port of several; one that serves none gets nothing at all
-    let ports = || array(&service["spec"]["ports"]).map(|port| port["targetPort"].as_str());
-    let serves = |pod: &Value| ports().any(|port| port.is_none_or(|name| has(pod, name)));
-    let is_served = pods.iter().any(|pod| has(pod, wanted));
+    let serves = |pod: &Value| {
+        array(&service["spec"]["ports"])
+            .any(|port| !port["targetPort"].is_string() || has(pod, port))
+    };
+    let is_served = pods.iter().any(|pod| has(pod, port));
     let pods: Vec<&Value> = pods.iter().copied().filter(|pod| !is_served || !serves(pod)).collect();
     if pods.is_empty() {
         return None;
     }
     let declared = declared(&pods);
     let detail = format!(
-        "port {} has targetPort `{wanted}`, and the containers of {} declare {declared}",
+        "port {} has targetPort `{wanted}` for {}, and the containers of {} declare {declared}",
         port["port"],
+        protocol(port),
         names(pods.iter().copied()),
     );
     Some(mismatch(service, port, detail))
@@ -156,8 +164,12 @@ pub(super) fn mismatch(service: &Value, port: &Value, detail: String) -> Cause {
 /// The ports that the containers of pods declare, in words.
 pub(super) fn declared(pods: &[&Value]) -> String {
     let mut all: Vec<String> = Vec::new();
-    for (name, number) in pods.iter().flat_map(|pod| declared_ports(pod)) {
-        let one = if name.is_empty() { number.to_string() } else { format!("{number} ({name})") };
+    for DeclaredPort { name, number, protocol } in pods.iter().flat_map(|pod| declared_ports(pod)) {
+        let name = if name.is_empty() { String::new() } else { format!(" ({name})") };
+        let one = match protocol {
+            "TCP" => format!("{number}{name}"),
+            other => format!("{number}/{other}{name}"),
+        };
         if !all.contains(&one) {
             all.push(one);
         }
@@ -166,27 +178,30 @@ pub(super) fn declared(pods: &[&Value]) -> String {
     if all.is_empty() { "no port".to_owned() } else { listed(&all) }
 }
 
-/// Pods that are all not ready: it follows from what is wrong with them.
+/// Pods that are all not ready: it follows from what is wrong with them, or they are starting.
 fn unready(view: &View<'_>, service: &Value, pods: &[&Value], so_far: &[Cause]) -> Option<Cause> {
+    if service["spec"]["publishNotReadyAddresses"] == true || pods.iter().any(|pod| is_ready(pod)) {
+        return None;
+    }
     let own = so_far
         .iter()
         .find(|cause| pods.iter().any(|pod| cause.pods.iter().any(|ill| ill == name(pod))));
-    let starts = |pod: &&Value| own.is_none() && starting_since(pod, view.now).is_some();
-    if service["spec"]["publishNotReadyAddresses"] == true
-        || pods.iter().any(|pod| is_ready(pod) || starts(pod))
-    {
-        return None;
-    }
-    let detail = match pods {
-        [one] => format!("pod {} is not ready", name(one)),
-        _ => format!("none of {} pods is ready", pods.len()),
-    };
-    let cause = Cause {
-        follows_from: own.map(|cause| (cause.object.clone(), cause.id)),
-        ..Cause::new("no-ready-endpoints", Object::of(service), "", detail)
+    let starts = |pod: &&&Value| own.is_none() && starting_since(pod, view.now).is_some();
+    let object = Object::of(service);
+    let cause = if let Some(pod) = pods.iter().find(starts) {
+        Cause::new("no-endpoints", object, "", format!("pod {} is starting", name(pod)))
+            .hint("wait until it is ready")
+    } else {
+        let detail = match pods {
+            [one] => format!("pod {} is not ready", name(one)),
+            _ => format!("none of {} pods is ready", pods.len()),
+        };
+        let follows_from = own.map(|cause| (cause.object.clone(), cause.id));
+        let cause = Cause::new("no-ready-endpoints", object, "", detail);
+        Cause { follows_from, ..cause }.hint("find out why its pods are not ready")
     };
     let said = pods
         .iter()
         .map(|pod| Evidence::new(format!("pod/{}", name(pod)), crate::pod::pod_status(pod)));
-    Some(cause.seen(said).pods(pods.iter().copied()).hint("find out why its pods are not ready"))
+    Some(cause.seen(said).pods(pods.iter().copied()))
 }

@@ -447,38 +447,6 @@ fn services() {
             ],
         ),
         (
-            "whose pods are only those of finished Jobs",
-            vec![
-                service(json!({"spec": {"selector": {"app": "job"}}})),
-                owned(
-                    pod(
-                        "import-a",
-                        json!({"metadata": {"labels": {"app": "job"}},
-                    "spec": {"restartPolicy": "Never"}, "status": {"phase": "Succeeded",
-                    "containerStatuses": null}}),
-                    ),
-                    "Job",
-                    "import",
-                ),
-            ],
-        ),
-        (
-            "whose pods a CronJob makes now and then",
-            vec![
-                cronjob(json!({"spec": {"jobTemplate": {"spec": {"template": {"metadata": {
-                    "labels": {"app": "job"}}}}}}})),
-                service(json!({"spec": {"selector": {"app": "job"}}})),
-            ],
-        ),
-        (
-            "which an operator made for a role that no pod has",
-            vec![owned(
-                service(json!({"spec": {"selector": {"role": "replica"}}})),
-                "Cluster",
-                "pg",
-            )],
-        ),
-        (
             "of one that leads, beside one that does not",
             with(
                 web(2, 1),

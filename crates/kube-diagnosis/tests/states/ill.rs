@@ -198,7 +198,10 @@ fn scheduling_rows() -> Vec<Row> {
         ("no-nodes", web_with(unscheduled("web-a", "no nodes available to schedule pods")), cpu()),
         ("scheduling-gated", gated("SchedulingGated"), gated("Unschedulable")),
         ("not-scheduled", silent("5m"), silent("5s")),
-        ("standby", leads("web-a_0b1c"), leads("other-a_0b1c")),
+        ("standby", leads("web-a_0b1c", Some("10s")), leads("other-a_0b1c", Some("10s"))),
+        // nobody holds it any more, or nothing says so
+        ("standby", leads("web-a", Some("2s")), leads("web-a", Some("16s"))),
+        ("standby", leads("web-a", Some("2s")), leads("web-a", None)),
         ("unschedulable", refused("3 something new"), cpu()),
     ]
 }
@@ -267,7 +270,20 @@ fn pod_rows() -> Vec<Row> {
                 "containerStatuses": [merged(running(), json!({"ready": true}))]}})),
             bare(json!({"status": {"phase": "Pending", "conditions": null}})),
         ),
+        ("kept-open", two("main", "side"), two("work", "side")),
+        ("pod-not-ready", two("work", "istio-proxy"), two("main", "side")),
     ]
+}
+
+/// A pod that is not started again, of which one container has completed and another one runs.
+fn two(done: &str, runs: &str) -> Vec<Value> {
+    let completed = json!({"name": done, "ready": false, "started": false,
+        "state": {"running": null, "terminated": {"reason": "Completed", "exitCode": 0}}});
+    bare(json!({"spec": {"restartPolicy": "Never", "containers": [{"name": done}, {"name": runs}]},
+        "status": {"conditions": [{"type": "Ready", "status": "False",
+            "reason": "ContainersNotReady", "lastTransitionTime": ago("10m")}],
+            "containerStatuses": [merged(running(), completed),
+                merged(running(), json!({"name": runs}))]}}))
 }
 
 fn workload_rows() -> Vec<Row> {
@@ -440,9 +456,11 @@ fn leaving(since: &str) -> Value {
     )
 }
 
-/// One of three pods is ready, and this one holds the lease.
-fn leads(holder: &str) -> Vec<Value> {
-    let lease = object("Lease", "web", json!({"spec": {"holderIdentity": holder}}));
+/// One of three pods is ready, and this one holds the lease, which lasts for 15 seconds.
+fn leads(holder: &str, renewed: Option<&str>) -> Vec<Value> {
+    let spec = json!({"holderIdentity": holder, "leaseDurationSeconds": 15,
+        "renewTime": renewed.map(ago)});
+    let lease = object("Lease", "web", json!({"spec": spec}));
     let pods = [ill_pod("web-b", unready("20h")), ill_pod("web-c", unready("20h"))];
     and(and(web(3, 1), [pod("web-a", json!({})), lease]), pods)
 }
@@ -575,6 +593,11 @@ fn service_rows() -> Vec<Row> {
             "no-ready-endpoints",
             and(ill(crashing("Error", 1)), [service(json!({}))]),
             and(ill(crashing("Error", 1)), [pod("web-b", json!({})), service(json!({}))]),
+        ),
+        (
+            "no-endpoints",
+            and(web(1, 1), [service(json!({"spec": {"selector": {"pod-template-hash": "2"}}}))]),
+            and(web(1, 1), [pod("web-a", json!({})), service(json!({}))]),
         ),
         (
             "scaled-to-zero",

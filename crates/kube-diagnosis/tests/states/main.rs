@@ -9,6 +9,7 @@ mod ill;
 mod incidents;
 mod kills;
 mod mounts;
+mod nowhere;
 mod observed;
 mod over;
 mod relations;
