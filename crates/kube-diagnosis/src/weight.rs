@@ -11,7 +11,7 @@ pub enum Weight {
     Harmless,
 }
 
-const HARMLESS: &[&str] = &["init-container-runs", "recovered", "standby"];
+const HARMLESS: &[&str] = &["init-container-runs", "kept-open", "recovered", "standby"];
 const SETTINGS: &[&str] = &[
     "certificate-expiring",
     "cronjob-suspended",

@@ -3,7 +3,7 @@
 
 use super::is_behind;
 use crate::cause::{Cause, Object};
-use crate::object::{array, filled, text};
+use crate::object::{array, controller, filled, text};
 use crate::view::View;
 
 /// What a cause follows from.
@@ -68,6 +68,7 @@ fn root(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
         "taint-not-tolerated" => of_taint(view, cause, found),
         "rollout-stuck" => of_refusal(cause, found),
         "hpa-metrics-unavailable" | "namespace-not-emptied" => of_api(cause, found),
+        "suspended" => of_maker(view, cause, found),
         "admission-webhook-unavailable" => of_webhook(view, cause, found),
         _ => None,
     }
@@ -98,6 +99,18 @@ fn of_holder(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
     let is_lost =
         |other: &&Cause| other.id == "node-not-ready" && pods.contains(&other.object.name.as_str());
     found.iter().find(is_lost).map(|other| (other.object.clone(), other.id))
+}
+
+/// The CronJob that makes its Jobs so.
+fn of_maker(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
+    let job = view.get("Job", &cause.object.name)?;
+    let maker = text(&controller(job)?["name"]);
+    let makes = |other: &&Cause| {
+        other.id == "cronjob-suspended"
+            && other.reason == "JobTemplateSuspended"
+            && other.object.name == maker
+    };
+    found.iter().find(makes).map(|other| (other.object.clone(), other.id))
 }
 
 /// Why the pods of the new revision are not made at all.

@@ -21,6 +21,9 @@ pub(super) fn detail(pod: &Value, symptom: &Symptom) -> String {
     let spec = container_spec(pod, symptom.container.as_deref());
     if symptom.id == "oom-killed" {
         parts.push(match filled(&spec["resources"]["limits"]["memory"]) {
+            Some(limit) if is_by_default(pod, symptom.container.as_deref()) => {
+                format!("limit {limit}, the default of a LimitRange")
+            }
             Some(limit) => format!("limit {limit}"),
             None => "no limit, so that its node was out of memory".to_owned(),
         });
@@ -65,6 +68,19 @@ pub(super) fn detail(pod: &Value, symptom: &Symptom) -> String {
         };
     }
     detail
+}
+
+/// Whether the memory limit of a container is none of its own. Admission says so in an annotation:
+/// `LimitRanger plugin set: cpu, memory request for container a; memory limit for container a`
+/// (plugin/pkg/admission/limitranger, `mergePodResourceRequirements`).
+fn is_by_default(pod: &Value, container: Option<&str>) -> bool {
+    let said = text(&pod["metadata"]["annotations"]["kubernetes.io/limit-ranger"]);
+    let (_, parts) = said.split_once(": ").unwrap_or_default();
+    parts.split("; ").any(|part| {
+        let (resources, of) = part.split_once(" limit for ").unwrap_or_default();
+        let of = of.trim_start_matches("init ").strip_prefix("container ");
+        of.is_some() && of == container && resources.split(", ").any(|one| one == "memory")
+    })
 }
 
 /// What a pod without a node asks of one.

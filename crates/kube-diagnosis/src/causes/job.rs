@@ -20,7 +20,7 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
 }
 
 /// The label of a Job that Kueue starts.
-const QUEUE: &str = "kueue.x-k8s.io/queue-name";
+pub(super) const QUEUE: &str = "kueue.x-k8s.io/queue-name";
 
 /// The condition that ends a Job badly. `FailureTarget` comes first, while its pods are still being
 /// ended (pkg/controller/job).

@@ -20,6 +20,7 @@ mod pods;
 mod port;
 mod quota;
 mod reason;
+mod removed;
 mod rollout;
 mod selector;
 mod service;

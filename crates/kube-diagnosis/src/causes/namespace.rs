@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, name, stated, text};
+use crate::object::{array, is_deleting, name, stated, text};
 use crate::pod::is_finished;
 use crate::view::{View, listed, names};
 use jiff::SignedDuration;
@@ -28,7 +28,10 @@ fn kept(view: &View<'_>, kind: &str, object: &Value) -> Option<Cause> {
     let since = &object["metadata"]["deletionTimestamp"];
     let finalizers: Vec<&str> = array(&object["metadata"]["finalizers"]).map(text).collect();
     // pods have a grace period, and a reason of their own
-    if matches!(kind, "Namespace" | "Pod") || finalizers.is_empty() || !view.older(since, DELETING)
+    if matches!(kind, "Namespace" | "Pod")
+        || finalizers.is_empty()
+        || !view.older(since, given(&finalizers))
+        || waits_for_pods(view, object, &finalizers)
     {
         return None;
     }
@@ -58,8 +61,31 @@ fn uses(pod: &Value, claim: &str) -> bool {
     volumes.any(|volume| volume["persistentVolumeClaim"]["claimName"] == claim)
 }
 
-/// How long an object may take to be deleted, with all that depends on it.
+/// How long an object may take to be deleted that a finalizer of Kubernetes holds, as it waits for
+/// all that depends on it.
 const DELETING: SignedDuration = SignedDuration::from_mins(5);
+/// How long a controller of another finalizer may take.
+const FINALIZING: SignedDuration = SignedDuration::from_mins(1);
+/// The finalizers by which the garbage collector waits for what an object owns
+/// (apimachinery, metav1.FinalizerDeleteDependents and FinalizerOrphanDependents).
+const COLLECTING: &[&str] = &["foregroundDeletion", "orphan"];
+
+/// How long these finalizers may take. Names with such a domain are kept for Kubernetes.
+fn given(finalizers: &[&str]) -> SignedDuration {
+    let domain = |one: &str| one.split('/').next().unwrap_or_default().to_owned();
+    let is_own = |one: &&str| {
+        let domain = domain(one);
+        COLLECTING.contains(one) || domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")
+    };
+    if finalizers.iter().all(is_own) { DELETING } else { FINALIZING }
+}
+
+/// It goes when the last of its pods has, and they have their grace period.
+fn waits_for_pods(view: &View<'_>, object: &Value, finalizers: &[&str]) -> bool {
+    let in_time = |pod: &Value| !view.older(&pod["metadata"]["deletionTimestamp"], EMPTYING);
+    finalizers.iter().all(|one| COLLECTING.contains(one))
+        && view.pods_of(&Object::of(object)).any(|pod| is_deleting(pod) && in_time(pod))
+}
 
 fn stuck(view: &View<'_>, namespace: &Value) -> Option<Cause> {
     if !view.older(&namespace["metadata"]["deletionTimestamp"], EMPTYING) {

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub(super) const KINDS: &[Kind] = &[Kind("recovered", "had a fault and runs again", &["Pod"])];
 
 /// How long ago a pod may have ended of which another has taken the place, and still be named.
-const RECENT: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const RECENT: SignedDuration = SignedDuration::from_mins(10);
 /// How long the run before must have lasted for its end to stand alone.
 const ALONE: SignedDuration = SignedDuration::from_hours(1);
 /// How long a run must have lasted before it is one that runs again: one that crashes as it starts
@@ -22,8 +22,8 @@ const ALONE: SignedDuration = SignedDuration::from_hours(1);
 const STEADY: SignedDuration = SignedDuration::from_secs(30);
 /// How long a run must last that is told from the short ones before it, and how many times as long
 /// as the last of those.
-const SETTLED: SignedDuration = SignedDuration::from_mins(2);
-const LONGER: i32 = 5;
+pub(super) const SETTLED: SignedDuration = SignedDuration::from_mins(2);
+pub(super) const LONGER: i32 = 5;
 /// How long a container has run that ought to have been ready.
 const STARTED: SignedDuration = SignedDuration::from_mins(5);
 /// The annotation of a pod of an Indexed Job.
@@ -42,6 +42,10 @@ pub(super) enum Tense {
 /// Whether a symptom says something about the present.
 pub(super) fn tense(view: &View<'_>, pod: &Value, symptom: &Symptom) -> Tense {
     let workload = view.workload(pod);
+    // what a finalizer holds stays, whether or not another has taken its place
+    if symptom.id == "stuck-terminating" {
+        return Tense::Present;
+    }
     if !is_finished(pod) {
         return of_run(view, pod, symptom).map_or(Tense::Present, Tense::Recovered);
     }

@@ -4,9 +4,10 @@ use super::Kind;
 use super::detail::detail;
 use super::init;
 use super::mount;
-use super::open::{KEPT_OPEN, completed, kept_open};
+use super::open::{Open, completed, kept_open, never_ready};
 use super::past::{self, Tense};
 use super::reason::{excerpt, reason};
+use super::removed;
 use super::taken;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, filled, name, stated, text, timestamp};
@@ -80,6 +81,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("no-address", "has no IP address", POD),
     Kind("pod-failed", "has failed", POD),
     Kind("pod-not-ready", "is not ready", POD),
+    Kind("kept-open", "may be kept open by a container that only helps", POD),
     Kind("pod-deadline-exceeded", "ran longer than its deadline", POD),
 ];
 
@@ -96,6 +98,7 @@ pub(super) const OF_POD: &[&str] = &[
     "no-address",
     "pod-failed",
     "pod-not-ready",
+    "kept-open",
     "pod-deadline-exceeded",
 ];
 
@@ -109,6 +112,11 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     let mut found = of_symptoms(view);
     mount::explain(view, &mut found);
     found.extend(unexplained(view));
+    let gone = removed::present(view);
+    let known =
+        |one: &Cause| found.iter().any(|other| other.object == one.object && other.id == one.id);
+    let gone: Vec<Cause> = gone.into_iter().filter(|one| !known(one)).collect();
+    found.extend(gone);
     taken::explain(view, &mut found);
     found.iter_mut().for_each(|cause| count_pods(view, cause));
     found
@@ -137,47 +145,51 @@ fn unexplained(view: &View<'_>) -> Vec<Cause> {
     let mut found: Vec<Cause> = Vec::new();
     for pod in view.of("Pod").iter().filter(|pod| is_live(pod) && !is_ready(pod)) {
         let workload = view.workload(pod);
-        let is_late = condition(pod, "Ready")
-            .is_some_and(|ready| view.older(&ready["lastTransitionTime"], OPENING));
-        if super::workload::COUNTED.contains(&workload.kind.as_str())
-            || !is_late
-            || starting_since(pod, view.now).is_some()
-            || stands_by(view, pod)
-            || is_of_ended_job(view, pod)
-            || !view.symptoms(pod).is_empty()
-        {
-            continue;
-        }
-        let kept_open = match completed(pod) {
-            Some(done) => match kept_open(pod, &workload, &done) {
-                Some(words) => Some(words),
-                // it can never be ready again, and need not
-                None => continue,
-            },
-            None => None,
-        };
-        if let Some(cause) = found.iter_mut().find(|cause| cause.object == workload) {
+        let Some(Open { id, words, hint }) = unready(view, pod, &workload) else { continue };
+        let same = |cause: &&mut Cause| cause.object == workload && cause.id == id;
+        if let Some(cause) = found.iter_mut().find(same) {
             cause.pods.push(name(pod).to_owned());
             continue;
         }
-        let status = pod_status(pod);
-        let evidence = Evidence::new(format!("pod/{}", name(pod)), status.clone());
-        let (detail, hint) = match kept_open {
-            Some(words) => (words, KEPT_OPEN.to_owned()),
-            None => (
-                format!("its status is {status}, and nothing says why"),
-                format!("look at it: kubectl describe -n {} pod {}", workload.namespace, name(pod)),
-            ),
-        };
-        let cause = Cause::new("pod-not-ready", workload, "NotReady", detail);
+        let evidence = Evidence::new(format!("pod/{}", name(pod)), pod_status(pod));
+        let cause = Cause::new(id, workload, "NotReady", words);
         found.push(cause.pods([pod]).seen([evidence]).hint(hint));
     }
     found
 }
 
+/// What is said of a pod that is not ready and has no symptom, if it ought to be ready.
+fn unready(view: &View<'_>, pod: &Value, workload: &Object) -> Option<Open> {
+    if is_of_ended_job(view, pod) || !view.symptoms(pod).is_empty() {
+        return None;
+    }
+    // nobody waits for a pod that nothing controls
+    if let Some(lasting) = never_ready(pod).filter(|_| workload.kind != "Pod") {
+        return Some(lasting);
+    }
+    let is_late = condition(pod, "Ready")
+        .is_some_and(|ready| view.older(&ready["lastTransitionTime"], OPENING));
+    if super::workload::COUNTED.contains(&workload.kind.as_str())
+        || !is_late
+        || starting_since(pod, view.now).is_some()
+        || stands_by(view, pod)
+    {
+        return None;
+    }
+    // what has completed can never be ready again, and need not
+    if let Some(done) = completed(pod) {
+        return kept_open(pod, workload, &done);
+    }
+    let words = format!("its status is {}, and nothing says why", pod_status(pod));
+    let hint = format!("look at it: kubectl describe -n {} pod {}", workload.namespace, name(pod));
+    Some(Open { id: "pod-not-ready", words, hint })
+}
+
 /// What was wrong a moment ago with pods that work again. It explains nothing of what is wrong now.
 pub(super) fn recovered(view: &View<'_>, present: &[Cause]) -> Vec<Cause> {
     let mut found = past::find(over(view), view, present);
+    let known = |one: &Cause| present.iter().any(|other| other.object == one.object);
+    found.extend(removed::recovered(view).into_iter().filter(|one| !known(one)));
     found.iter_mut().for_each(|cause| count_pods(view, cause));
     found
 }
@@ -205,8 +217,7 @@ fn over<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom, String)> {
 fn told<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, Symptom, Tense)> {
     // without a status it is a manifest
     let pods = view.of("Pod").iter().filter(|pod| pod["status"].is_object());
-    let judged = pods.filter(|pod| !is_of_ended_job(view, pod));
-    judged.flat_map(|pod| {
+    pods.flat_map(|pod| {
         let symptoms = view.symptoms(pod).into_iter().map(|symptom| match symptom.id {
             "readiness-failing" if stands_by(view, pod) => {
                 Symptom { id: "standby", hint: STANDBY.to_owned(), ..symptom }
@@ -214,8 +225,13 @@ fn told<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, Symptom, Tense)
             "init-container-runs" => init::judged(view, pod, symptom),
             _ => symptom,
         });
-        let said = symptoms
-            .filter(|symptom| !is_early(view, pod, symptom) && !is_uncertain(view, symptom));
+        let is_told = is_of_ended_job(view, pod);
+        let said = symptoms.filter(|symptom| {
+            // its Job says how it ended, and not that it stays
+            (!is_told || symptom.id == "stuck-terminating")
+                && !is_early(view, pod, symptom)
+                && !is_uncertain(view, symptom)
+        });
         said.map(|symptom| {
             let tense = past::tense(view, pod, &symptom);
             (pod, symptom, tense)
@@ -225,7 +241,7 @@ fn told<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, Symptom, Tense)
 }
 
 /// The id of the contract where the symptom's word says more or another thing.
-fn id(symptom: &Symptom) -> &'static str {
+pub(super) fn id(symptom: &Symptom) -> &'static str {
     match symptom.id {
         "pod-affinity-unmet" => "affinity-unsatisfied",
         "deadline-exceeded" => "pod-deadline-exceeded",
@@ -262,7 +278,7 @@ fn is_early(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {
 /// ready one, and this one runs and waits for its turn.
 pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
     let leads = |pod: &Value| {
-        view.of("Lease").iter().any(|lease| {
+        view.of("Lease").iter().filter(|lease| is_held(view, lease)).any(|lease| {
             let holder = text(&lease["spec"]["holderIdentity"]);
             holder
                 .strip_prefix(name(pod))
@@ -278,6 +294,17 @@ pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
     !is_ready(pod)
         && all().any(|pod| is_ready(pod) && leads(pod))
         && all().all(|pod| is_ready(pod) == leads(pod) && (is_ready(pod) || waits(pod)))
+}
+
+/// Whether somebody holds a lease now: it was renewed within the time that it lasts (client-go,
+/// tools/leaderelection, `isLeaseValid`). One that does not say so is no proof.
+fn is_held(view: &View<'_>, lease: &Value) -> bool {
+    let spec = &lease["spec"];
+    let lasts = spec["leaseDurationSeconds"].as_i64().map(SignedDuration::from_secs);
+    filled(&spec["holderIdentity"]).is_some()
+        && timestamp(&spec["renewTime"])
+            .zip(lasts)
+            .is_some_and(|(renewed, lasts)| view.now.duration_since(renewed) < lasts)
 }
 
 /// Whether a pod is of a revision that is being rolled out beside pods of an earlier one that serve.

@@ -357,7 +357,28 @@ fn ended_text(terminated: &Value, restarts: u64) -> String {
 fn config(message: &str) -> (&'static str, &'static str) {
     let lower = message.to_lowercase();
     let has = |part: &str| lower.contains(part);
-    if has("runasnonroot") || has("non-root") || has("will run as root") || has("non-numeric user")
+    let hint = |hint| ("container-config-error", hint);
+    // a name may be anything: `configmap "volume-rules" not found`
+    if is_missing(&lower) {
+        (
+            "config-missing",
+            "create the named ConfigMap, Secret or key, or correct the reference to it",
+        )
+    } else if lower.starts_with("container ") && has(" not found") {
+        hint("correct containerName of the resourceFieldRef: the pod has no container of this name")
+    } else if has("environment variable key") || has("parse env file") || has("filekeyref") {
+        hint(
+            "correct the fileKeyRef of the variable, or the file that an init container writes for it",
+        )
+    } else if has("failed to sync") || has("not registered") || has("have not yet been read") {
+        // the cache of the kubelet is not filled (pkg/kubelet/util/manager)
+        hint(
+            "wait, and check the kubelet of the node if it stays: it has not read the object so far",
+        )
+    } else if has("runasnonroot")
+        || has("non-root")
+        || has("will run as root")
+        || has("non-numeric user")
     {
         (
             "security-context-refused",
@@ -366,14 +387,19 @@ fn config(message: &str) -> (&'static str, &'static str) {
         )
     } else if has("subpath") || has("volume") {
         ("volume-mount-failed", "check the volume and the subPath of the mount")
-    } else if has("not found") || has("couldn't find key") || has("non-existent") {
-        (
-            "config-missing",
-            "create the named ConfigMap, Secret or key, or correct the reference to it",
-        )
     } else {
-        ("container-config-error", "check the field in the container spec that the message names")
+        hint("check the field in the container spec that the message names")
     }
+}
+
+/// Whether a ConfigMap, a Secret or a key of one is not there, by what the kubelet says as it makes
+/// the environment (pkg/kubelet/kubelet_pods.go, `makeEnvironmentVariables`): `configmap "a" not
+/// found` and `couldn't find key k in Secret n/a`. Other things may not be found, too.
+fn is_missing(lower: &str) -> bool {
+    let of_these = ["configmap", "secret"].iter().any(|kind| lower.starts_with(kind));
+    lower.starts_with("couldn't find key")
+        || (of_these || lower.contains("config key"))
+            && (lower.contains("not found") || lower.contains("non-existent"))
 }
 
 fn start_hint(message: &str) -> &'static str {

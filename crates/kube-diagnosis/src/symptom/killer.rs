@@ -83,33 +83,66 @@ impl<'a> Run<'a> {
         let mut pairs =
             proofs.iter().flat_map(|proof| KILLERS.iter().map(move |killer| (proof, killer)));
         let (_, killer) = pairs.find(|(proof, killer)| proof(self, killer))?;
-        let said = self.seen.last(|event| self.is_failure(event, killer)).map_or_else(
+        let said = self.failure(killer).map_or_else(
             || killer.said.to_owned(),
             |failed| format!("{}: {}", killer.said, failed.message),
         );
         Some((killer, said))
     }
 
-    /// The kill was recorded within this run.
+    /// The failure that it was killed for: the last one up to the kill, or one that goes on since. A
+    /// later one is of the next run, which is asked while it starts; and of what fails again and
+    /// again the last is not recorded for good, as events of one object are limited.
+    fn failure(&self, killer: &Killer) -> Option<ObjectEvent<'a>> {
+        let last = |fits: &dyn Fn(&ObjectEvent<'_>) -> bool| {
+            self.seen.last(|event| self.is_failure(event, killer) && fits(event))
+        };
+        let kill =
+            self.kill(killer).or_else(|| self.seen.last(|event| self.is_kill(event, killer)));
+        let end = kill.map(|kill| kill.at).or_else(|| self.finished());
+        let Some(end) = end.and_then(|end| end.checked_add(SECOND).ok()) else {
+            return last(&|_| true);
+        };
+        let slack = self.slack(killer);
+        last(&|event| event.at <= end && end.duration_since(event.at) <= slack)
+            .or_else(|| last(&|event| event.since <= end && event.at > end))
+            .or_else(|| last(&|event| event.at <= end))
+            .or_else(|| last(&|_| true))
+    }
+
+    /// The last kill that was recorded within this run.
+    fn kill(&self, killer: &Killer) -> Option<ObjectEvent<'a>> {
+        self.seen.last(|event| self.is_kill(event, killer) && self.is_within(event.at))
+    }
+
     fn was_killed(&self, killer: &Killer) -> bool {
-        self.seen.last(|event| self.is_kill(event, killer) && self.is_within(event.at)).is_some()
+        self.kill(killer).is_some()
+    }
+
+    /// How long before a kill the failure may lie that it is for: the kubelet acts on it at once.
+    fn slack(&self, killer: &Killer) -> SignedDuration {
+        let Some(name) = killer.probe else { return SECOND + SECOND };
+        self.seconds(name, "periodSeconds", 10).max(self.seconds(name, "timeoutSeconds", 1))
+            + SECOND
+            + SECOND
+    }
+
+    /// A time of a probe, with its default (pkg/apis/core/v1/defaults.go).
+    fn seconds(&self, probe: &str, key: &str, otherwise: i64) -> SignedDuration {
+        SignedDuration::from_secs(self.spec[probe][key].as_i64().unwrap_or(otherwise))
     }
 
     /// The kill was not recorded, and what it was for was: the last failure of a probe lies at the
     /// end of a run, as the kubelet does not ask again before the next one
     /// (pkg/kubelet/prober/worker.go, onHold). A failing hook always ends its container.
     fn failed_at_its_end(&self, killer: &Killer) -> bool {
-        let failed = self.seen.last(|event| self.is_failure(event, killer));
-        let Some(failed) = failed.filter(|failed| self.is_within(failed.at)) else {
-            return false;
-        };
+        let of_run =
+            |event: &ObjectEvent<'_>| self.is_failure(event, killer) && self.is_within(event.at);
+        let Some(failed) = self.seen.last(of_run) else { return false };
         let (Some(name), Some(to)) = (killer.probe, self.finished()) else { return true };
-        let probe = &self.spec[name];
-        let seconds = |key: &str, otherwise: i64| {
-            SignedDuration::from_secs(probe[key].as_i64().unwrap_or(otherwise))
-        };
-        let (period, times) =
-            (seconds("periodSeconds", 10), probe["failureThreshold"].as_i64().unwrap_or(3));
+        let seconds = |key: &str, otherwise: i64| self.seconds(name, key, otherwise);
+        let period = seconds("periodSeconds", 10);
+        let times = self.spec[name]["failureThreshold"].as_i64().unwrap_or(3);
         // a run in which the probe cannot have failed as often as it must has ended by itself
         let least = i32::try_from(times - 1).unwrap_or(i32::MAX);
         let least = period.checked_mul(least).unwrap_or(SignedDuration::MAX);

@@ -25,7 +25,7 @@ pub(crate) use words::{point, shortened};
 use crate::object::{array, condition, filled, text, timestamp};
 use crate::pod;
 use jiff::{SignedDuration, Timestamp};
-pub(crate) use seen::{ObjectEvent, ObjectEvents, involved, reported};
+pub(crate) use seen::{ObjectEvent, ObjectEvents, involved, read_all, reported};
 use serde_json::{Value, json};
 
 /// One thing that keeps a pod from working.
@@ -104,6 +104,43 @@ fn eviction_hint(message: &str) -> &'static str {
         "check the conditions of its node and the requests of the pod: the node was short of a \
             resource"
     }
+}
+
+/// A pod that was ended as a whole for this reason.
+fn ended_for(reason: &str, message: &str) -> Symptom {
+    let (id, hint) = match reason {
+        "Evicted" => ("evicted", eviction_hint(message)),
+        "DeadlineExceeded" => (
+            "deadline-exceeded",
+            "find out what takes so long, or raise activeDeadlineSeconds of the pod",
+        ),
+        "Terminated" | "NodeShutdown" | "Shutdown" => {
+            ("node-shutdown", "delete the pod if it is no longer needed: its node was shut down")
+        }
+        "Preempting" => ("preempted", PREEMPTED),
+        "NodeAffinity" | "UnexpectedAdmissionError" => (
+            "node-refused",
+            "check the labels, taints and devices of the node: its kubelet rejected the pod",
+        ),
+        _ if reason.starts_with("OutOf") => (
+            "node-refused",
+            "check the free resources of the node: it no longer had room for the pod",
+        ),
+        _ => ("pod-failed", rejected::hint_of_failed(reason, message)),
+    };
+    Symptom::of_pod(id, reason, message, hint)
+}
+
+/// The same by an event on a pod that may be gone. The kubelet warns of what it evicts and rejects;
+/// that an autoscaler of nodes has moved a pod is no warning.
+pub(crate) fn ended_by(event: &ObjectEvent<'_>) -> Option<Symptom> {
+    let ends = matches!(
+        event.reason,
+        "Evicted" | "Preempting" | "NodeAffinity" | "UnexpectedAdmissionError"
+    ) || event.reason.starts_with("OutOf")
+        || rejected::hint(event.reason).is_some();
+    (event.warning && ends || event.reason == "DeadlineExceeded")
+        .then(|| ended_for(event.reason, event.message))
 }
 
 /// Everything that keeps a pod from working at this time: first of the pod as a whole, then by
@@ -203,28 +240,7 @@ impl PodCase<'_> {
             return Some(self.node_lost(text(&status["message"])));
         }
         let reason = filled(&status["reason"]).filter(|_| status["phase"] == "Failed")?;
-        let (id, hint) = match reason {
-            "Evicted" => ("evicted", eviction_hint(text(&status["message"]))),
-            "DeadlineExceeded" => (
-                "deadline-exceeded",
-                "find out what takes so long, or raise activeDeadlineSeconds of the pod",
-            ),
-            "Terminated" | "NodeShutdown" | "Shutdown" => (
-                "node-shutdown",
-                "delete the pod if it is no longer needed: its node was shut down",
-            ),
-            "Preempting" => ("preempted", PREEMPTED),
-            "NodeAffinity" | "UnexpectedAdmissionError" => (
-                "node-refused",
-                "check the labels, taints and devices of the node: its kubelet rejected the pod",
-            ),
-            _ if reason.starts_with("OutOf") => (
-                "node-refused",
-                "check the free resources of the node: it no longer had room for the pod",
-            ),
-            _ => ("pod-failed", rejected::hint_of_failed(reason, text(&status["message"]))),
-        };
-        Some(Symptom::of_pod(id, reason, text(&status["message"]), hint))
+        Some(ended_for(reason, text(&status["message"])))
     }
 
     /// A pod that has failed, of which no container says why.

@@ -31,10 +31,7 @@ pub(crate) struct ObjectEvents<'a>(Vec<ObjectEvent<'a>>);
 impl<'a> ObjectEvents<'a> {
     /// Those of this object and not of one that had its name before.
     pub(crate) fn of(object: &Value, events: impl IntoIterator<Item = &'a Value>) -> Self {
-        let mut all: Vec<ObjectEvent<'a>> =
-            events.into_iter().filter(|event| is_about(event, object)).filter_map(read).collect();
-        all.sort_by_key(|event| event.at);
-        Self(all)
+        Self(read_all(events.into_iter().filter(|event| is_about(event, object))))
     }
 
     /// The last event that fits.
@@ -55,8 +52,12 @@ impl<'a> ObjectEvents<'a> {
 
 /// The events with this reason, of whatever object, oldest first.
 pub(crate) fn reported<'a>(events: &'a [Value], reason: &str) -> Vec<ObjectEvent<'a>> {
-    let mut all: Vec<ObjectEvent<'a>> =
-        events.iter().filter(|event| event["reason"] == reason).filter_map(read).collect();
+    read_all(events.iter().filter(|event| event["reason"] == reason))
+}
+
+/// These events, oldest first.
+pub(crate) fn read_all<'a>(events: impl IntoIterator<Item = &'a Value>) -> Vec<ObjectEvent<'a>> {
+    let mut all: Vec<ObjectEvent<'a>> = events.into_iter().filter_map(read).collect();
     all.sort_by_key(|event| event.at);
     all
 }

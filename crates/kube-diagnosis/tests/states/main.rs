@@ -12,5 +12,6 @@ mod mounts;
 mod nowhere;
 mod observed;
 mod over;
+mod planted;
 mod relations;
 mod words;

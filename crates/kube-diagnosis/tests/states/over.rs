@@ -298,16 +298,32 @@ fn a_container_that_is_done_before_the_others_is_no_fault() {
     assert_eq!(named(&[bare("two", "Never", "quick", "long")]), nothing);
     assert_eq!(named(&[bare("two", "OnFailure", "quick", "long")]), nothing);
     assert_eq!(named(&of_job(bare("import-x", "Never", "prepare", "import"))), nothing);
-    // what the Job is for has completed
-    for (done, runs) in [("main", "side"), ("import", "side"), ("work", "istio-proxy")] {
+    // what the Job is for has completed, and a known proxy runs for good; of any other program its
+    // name is a guess
+    let not_ready = "is not ready";
+    let guessed = "may be kept open by a container that only helps";
+    for (done, runs, what) in [
+        ("work", "istio-proxy", not_ready),
+        ("main", "cloud-sql-proxy", not_ready),
+        ("main", "side", guessed),
+        ("import", "side", guessed),
+        ("fetch", "upload-agent", guessed),
+    ] {
         assert_eq!(
             sentences(&of_job(bare("import-x", "Never", done, runs))),
             [format!(
-                "job/import has a pod that is not ready: {done} has completed, and {runs} \
-                still runs (pod import-x)"
+                "job/import has a pod that {what}: {done} has completed, and {runs} still runs (pod \
+                import-x)"
             )]
         );
     }
+    // a proxy by its image
+    let proxied = merged(
+        bare("import-x", "Never", "work", "side"),
+        json!({"spec": {"containers": [{"name": "work"}, {"name": "side",
+            "image": "docker.io/istio/proxyv2:1.24.1@sha256:0b1c"}]}}),
+    );
+    assert_eq!(named(&of_job(proxied)), ["job/import pod-not-ready"]);
     let annotated = merged(
         bare("import-x", "Never", "main", "side"),
         json!({"metadata": {"annotations": {"kubectl.kubernetes.io/default-container": "side"}}}),

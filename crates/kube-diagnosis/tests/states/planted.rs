@@ -1,0 +1,341 @@
+//! What a stranger has planted on a real cluster.
+
+use crate::build::*;
+use serde_json::{Value, json};
+
+fn sentences(objects: &[Value]) -> Vec<String> {
+    found(objects).causes.iter().map(kube_diagnosis::Cause::sentence).collect()
+}
+
+/// A CronJob that is due each minute and whose Jobs are gone.
+fn minutely(change: Value) -> Value {
+    let base = json!({"metadata": {"creationTimestamp": ago("10m")},
+        "spec": {"schedule": "* * * * *", "concurrencyPolicy": "Forbid"},
+        "status": {"lastScheduleTime": ago("60s"), "lastSuccessfulTime": null,
+            "active": [{"name": "nightly-9"}]}});
+    cronjob(merged(base, change))
+}
+
+fn completed(number: u64, when: &str, word: &str) -> Value {
+    let message = format!("Saw completed job: nightly-{number}, {word}");
+    merged(
+        event("CronJob", "nightly", "SawCompletedJob", when, &message),
+        json!({"type": "Normal", "metadata": {"name": format!("nightly.{number}")}}),
+    )
+}
+
+fn gone(job: &str, when: &str) -> Value {
+    event("Job", job, "BackoffLimitExceeded", when, "Job has reached the specified backoff limit")
+}
+
+#[test]
+fn runs_that_fail_one_after_another_are_told_while_one_is_active() {
+    let vain = ["cronjob/nightly runs-without-success"];
+    let nothing = Vec::<String>::new();
+    let failed = "condition: Failed";
+    let both = [completed(1, "5m", failed), completed(2, "3m", "status: Failed")];
+    let with = |cronjob: Value, events: &[Value]| {
+        let mut all = vec![cronjob];
+        all.extend(events.iter().cloned());
+        named(&all)
+    };
+    assert_eq!(with(minutely(json!({})), &both), vain);
+    assert_eq!(
+        with(minutely(json!({})), &[gone("nightly-1", "5m"), gone("nightly-2", "3m")]),
+        vain
+    );
+    // one Job is told twice, one is of another CronJob, and one was made by hand
+    let once = [
+        completed(1, "5m", failed),
+        gone("nightly-1", "5m"),
+        gone("nightly-2-3", "2m"),
+        gone("nightly-manual", "2m"),
+    ];
+    assert_eq!(with(minutely(json!({})), &once), nothing);
+    // it has succeeded since
+    let success = json!({"status": {"lastSuccessfulTime": ago("2m")}});
+    assert_eq!(with(minutely(success), &both), nothing);
+    let good = "condition: Complete";
+    assert_eq!(
+        with(minutely(json!({})), &[completed(1, "5m", good), completed(2, "3m", good)]),
+        nothing
+    );
+    // each run that was due was started, and two are active
+    let overlap = |active: usize| {
+        let active: Vec<Value> =
+            (0..active).map(|at| json!({"name": format!("nightly-{at}")})).collect();
+        minutely(json!({"spec": {"concurrencyPolicy": "Allow"}, "status": {"active": active}}))
+    };
+    assert_eq!(with(overlap(2), &[]), vain);
+    // none has ended so far
+    assert_eq!(with(overlap(9), &[]), nothing);
+}
+
+#[test]
+fn a_cronjob_whose_template_suspends_its_jobs_is_suspended() {
+    let template = |change: Value| {
+        cronjob(merged(json!({"spec": {"jobTemplate": {"spec": {"suspend": true}}}}), change))
+    };
+    let of = |name: &str, suspended: bool| {
+        owned(job(name, "", "", json!({"spec": {"suspend": suspended}})), "CronJob", "nightly")
+    };
+    assert_eq!(
+        named(&[template(json!({})), of("nightly-1", true), of("nightly-2", true)]),
+        [
+            "job/nightly-1 suspended <- cronjob-suspended",
+            "job/nightly-2 suspended <- cronjob-suspended",
+            "cronjob/nightly cronjob-suspended"
+        ]
+    );
+    let queue = json!({"spec": {"jobTemplate": {"metadata": {"labels": {
+        "kueue.x-k8s.io/queue-name": "q"}}}}});
+    assert_eq!(named(&[template(queue)]), Vec::<String>::new());
+    // something resumes them
+    assert_eq!(named(&[template(json!({})), of("nightly-1", false)]), Vec::<String>::new());
+}
+
+fn evicted(uid: &str, pod: &str, when: &str) -> Value {
+    let message = "Usage of EmptyDir volume \"d\" exceeds the limit \"5Mi\". ";
+    merged(
+        event("Pod", pod, "Evicted", when, message),
+        json!({"metadata": {"name": uid}, "involvedObject": {"uid": uid}}),
+    )
+}
+
+/// A StatefulSet whose one pod became ready so long ago.
+fn serving(since: &str) -> Vec<Value> {
+    let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True",
+        "lastTransitionTime": ago(since)}]}});
+    vec![db(1, json!({})), db_pod(pod("db-0", ready))]
+}
+
+#[test]
+fn a_pod_of_a_statefulset_that_is_evicted_again_and_again_is_told_by_its_events() {
+    let with = |since: &str, events: &[Value]| {
+        let mut all = serving(since);
+        all.extend(events.iter().cloned());
+        all
+    };
+    let often =
+        [evicted("a", "db-0", "130s"), evicted("b", "db-0", "80s"), evicted("c", "db-0", "30s")];
+    let told = found(&with("25s", &often));
+    assert_eq!(
+        told.causes[0].sentence(),
+        "statefulset/db has a pod that was evicted: Usage of EmptyDir volume \"d\" exceeds the limit \
+            \"5Mi\", 3 times since 2026-01-15T11:57:50Z (pod db-0)"
+    );
+    assert!(told.causes[0].hint.starts_with("raise sizeLimit"), "{}", told.causes[0].hint);
+    assert_eq!(named(&with("25s", &often[2..])), ["statefulset/db recovered"]);
+    // it has run for far longer than before
+    let settled = [evicted("a", "db-0", "500s"), evicted("b", "db-0", "450s")];
+    assert_eq!(named(&with("440s", &settled)), ["statefulset/db recovered"]);
+    let nothing = Vec::<String>::new();
+    let old = [evicted("a", "db-0", "50m"), evicted("b", "db-0", "45m")];
+    assert_eq!(named(&with("44m", &old)), nothing);
+    // of another set, and what an autoscaler of nodes has moved
+    assert_eq!(
+        named(&with("1h", &[evicted("a", "db-0-0", "30s"), evicted("b", "dbx-0", "20s")])),
+        nothing
+    );
+    let moved = |uid: &str| merged(evicted(uid, "db-0", "30s"), json!({"type": "Normal"}));
+    assert_eq!(named(&with("25s", &[moved("a"), moved("b")])), nothing);
+}
+
+#[test]
+fn a_pod_of_a_daemonset_that_its_node_rejects_again_and_again_is_told_by_its_events() {
+    let set = object(
+        "DaemonSet",
+        "agent",
+        json!({"spec": {}, "status": {"observedGeneration": 1, "desiredNumberScheduled": 1,
+            "currentNumberScheduled": 1, "numberAvailable": 1, "numberReady": 1,
+            "updatedNumberScheduled": 1}}),
+    );
+    let no_room = |uid: &str, pod: &str, when: &str| {
+        merged(
+            evicted(uid, pod, when),
+            json!({"reason": "OutOfcpu", "message": "Node didn't have \
+            enough resource: cpu"}),
+        )
+    };
+    let all = [set, no_room("a", "agent-x2f4d", "90s"), no_room("b", "agent-9sd2f", "20s")];
+    assert_eq!(named(&all), ["daemonset/agent node-refused"]);
+}
+
+fn unset(message: &str) -> Vec<String> {
+    sentences(&web_with(ill_pod("web-a", waiting("CreateContainerConfigError", message))))
+}
+
+#[test]
+fn what_a_container_cannot_be_made_from_is_told_by_what_it_is() {
+    let id = |message: &str| {
+        let pod = ill_pod("web-a", waiting("CreateContainerConfigError", message));
+        found(&web_with(pod)).causes[0].id
+    };
+    for message in [
+        "configmap \"app\" not found",
+        "secret \"container-keys\" not found",
+        "configmap \"volume-rules\" not found",
+        "secret \"non-root\" not found",
+        "couldn't find key password in Secret shop/db",
+        "couldn't find key volume in ConfigMap shop/db",
+    ] {
+        assert_eq!(id(message), "config-missing", "{message}");
+    }
+    for message in [
+        "container nosuch not found",
+        "container secret-sync not found",
+        "environment variable key \"A\" not found in file \"/var/lib/kubelet/pods/1/app.env\"",
+        "couldn't parse env file",
+        "failed to sync secret cache: timed out waiting for the condition",
+        "object \"shop\"/\"conf\" not registered",
+        "services have not yet been read at least once, cannot construct envvars",
+    ] {
+        assert_eq!(id(message), "container-config-error", "{message}");
+    }
+    assert_eq!(id("failed to prepare subPath for volumeMount \"d\""), "volume-mount-failed");
+    assert_eq!(unset("container nosuch not found").len(), 1);
+}
+
+fn held(kind: &str, since: &str, finalizer: &str) -> Value {
+    object(
+        kind,
+        "web",
+        json!({"metadata": {"deletionTimestamp": ago(since), "finalizers": [finalizer]}, "spec": {}}),
+    )
+}
+
+#[test]
+fn an_object_that_a_finalizer_holds_is_told_after_a_minute() {
+    for kind in ["Deployment", "StatefulSet", "Service", "Job", "CronJob", "PodDisruptionBudget"] {
+        let wanted = format!("{}/web finalizers-remaining", kind.to_lowercase());
+        assert_eq!(named(&[held(kind, "2m", "example.com/hold")]), std::slice::from_ref(&wanted));
+        assert_eq!(named(&[held(kind, "50s", "example.com/hold")]), Vec::<String>::new());
+        // Kubernetes waits for what depends on it
+        assert_eq!(named(&[held(kind, "2m", "foregroundDeletion")]), Vec::<String>::new());
+        assert_eq!(named(&[held(kind, "6m", "foregroundDeletion")]), [wanted]);
+    }
+    let leaving = |until: &str| {
+        let until = json!({"metadata": {"deletionTimestamp": until}});
+        let mut all = vec![held("Deployment", "6m", "foregroundDeletion")];
+        all.push(web(1, 0).remove(1));
+        all.push(pod("web-a", until));
+        all
+    };
+    assert_eq!(named(&leaving("2026-01-15T12:20:00Z")), Vec::<String>::new());
+}
+
+#[test]
+fn a_finished_pod_that_a_finalizer_holds_is_told() {
+    let kept = |phase: &str| {
+        let failed = json!({"metadata": {"deletionTimestamp": ago("4m"), "finalizers": ["a/b"]},
+            "status": {"phase": phase, "containerStatuses": [{"name": "main", "ready": false,
+                "state": ended("Error", 1, "5m")}]}});
+        pod("web-a", failed)
+    };
+    for phase in ["Failed", "Succeeded"] {
+        let mut all = web(1, 1);
+        all.extend([kept(phase), pod("web-b", json!({}))]);
+        assert_eq!(named(&all), ["deployment/web stuck-terminating"], "{phase}");
+        let of_job =
+            [job("import", "Complete", "", json!({})), owned(kept(phase), "Job", "import")];
+        assert_eq!(named(&of_job), ["job/import stuck-terminating"], "{phase}");
+    }
+    let quick = merged(kept("Failed"), json!({"metadata": {"deletionTimestamp": ago("5s")}}));
+    let mut all = web(1, 1);
+    all.extend([quick, pod("web-b", json!({}))]);
+    assert_eq!(named(&all), Vec::<String>::new());
+}
+
+#[test]
+fn a_container_that_has_completed_for_good_keeps_its_pod_from_being_ready() {
+    let seeded = |of_pod: &str, own: Value| {
+        let done = json!({"name": "seed", "ready": false, "started": false, "state": {
+            "running": null, "terminated": {"reason": "Completed", "exitCode": 0}}});
+        let change = json!({"spec": {"restartPolicy": of_pod,
+            "containers": [{"name": "main"}, merged(json!({"name": "seed"}), own)]},
+            "status": {"phase": "Running", "containerStatuses": [running(), merged(running(), done)],
+            "conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady",
+                "message": "containers with unready status: [seed]", "lastTransitionTime": ago("10s")}]}});
+        web_with(pod("web-a", change))
+    };
+    let never = json!({"restartPolicy": "Never"});
+    assert_eq!(
+        sentences(&seeded("Always", never.clone())),
+        [
+            "deployment/web has a pod that is not ready: seed has completed and by restartPolicy Never of \
+            its own is not started again, so that the pod cannot become ready (pod web-a)"
+        ]
+    );
+    // its rules may start it again
+    let rules = json!({"restartPolicyRules": [{"action": "Restart"}]});
+    assert!(!named(&seeded("Always", merged(never, rules))).concat().contains("pod-not-ready"));
+}
+
+#[test]
+fn a_limit_that_is_the_default_of_a_limit_range_is_said_to_be_that() {
+    let killed = |annotation: &str| {
+        let pod = merged(
+            ill_pod("web-a", crashing("OOMKilled", 137)),
+            json!({"metadata": {"annotations": {"kubernetes.io/limit-ranger": annotation}},
+                "spec": {"containers": [{"name": "main",
+                    "resources": {"limits": {"memory": "24Mi"}}}]}}),
+        );
+        sentences(&web_with(pod)).remove(0)
+    };
+    let own = "limit 24Mi (pod web-a)";
+    let default = "limit 24Mi, the default of a LimitRange (pod web-a)";
+    for (annotation, wanted) in [
+        ("LimitRanger plugin set: cpu, memory limit for container main", default),
+        (
+            "LimitRanger plugin set: cpu request for container main; memory limit for container main",
+            default,
+        ),
+        ("LimitRanger plugin set: cpu, memory request for container main", own),
+        ("LimitRanger plugin set: memory limit for container other", own),
+        ("", own),
+    ] {
+        let said = killed(annotation);
+        assert!(said.ends_with(wanted), "{annotation}: {said}");
+    }
+}
+
+/// `java`: the probe asks for a path that is not there, and each start is asked too early.
+#[test]
+fn of_the_failures_of_a_probe_the_one_before_the_kill_is_quoted() {
+    let run = merged(
+        waiting("CrashLoopBackOff", "back-off"),
+        json!({"restartCount": 4, "lastState": {"terminated": {"reason": "Error", "exitCode": 143,
+            "startedAt": ago("90s"), "finishedAt": ago("60s")}}}),
+    );
+    let spec = json!({"spec": {"containers": [{"name": "main",
+        "livenessProbe": {"periodSeconds": 5, "failureThreshold": 3}}]}});
+    let said = |probe: &str, from: &str, to: &str| {
+        merged(of_main("web-a", "Unhealthy", to, probe), json!({"firstTimestamp": ago(from)}))
+    };
+    let path = "Liveness probe failed: HTTP probe failed with statuscode: 404";
+    let early = "Liveness probe failed: dial tcp 10.0.0.1:8080: connect: connection refused";
+    let killing = merged(
+        of_main(
+            "web-a",
+            "Killing",
+            "200s",
+            "Container main failed liveness probe, will be restarted",
+        ),
+        json!({"type": "Normal"}),
+    );
+    let quoted = |events: &[Value]| {
+        let mut all = web_with(merged(ill_pod("web-a", run.clone()), spec.clone()));
+        all.extend(events.iter().cloned());
+        all.push(killing.clone());
+        sentences(&all).remove(0)
+    };
+    for (first, second) in [
+        (said(path, "210s", "200s"), said(early, "195s", "195s")),
+        (said(path, "900s", "201s"), said(early, "800s", "30s")),
+        (said(path, "900s", "20s"), said(early, "195s", "195s")),
+    ] {
+        let sentence = quoted(&[first, second]);
+        assert!(sentence.contains("statuscode: 404"), "{sentence}");
+    }
+    assert!(quoted(&[said(early, "210s", "200s")]).contains("refused"));
+}
