@@ -164,6 +164,7 @@ mod tests {
         for reason in [
             Reason::Says { text: said() },
             Reason::OnlyWhen { condition: said() },
+            Reason::Parameter { name: step.clone(), value: Some(said()) },
             Reason::Unread { step: step.clone(), text: said() },
             Reason::SkippedBy { by: said(), text: said() },
             Reason::Guard { guard: step.clone(), text: said(), instead: said() },

@@ -126,6 +126,11 @@ impl Run {
             }
             conclusion = any_of([conclusion, of_item]);
         }
+        if let Conclusion::Open(why) = &mut conclusion
+            && let Some(fruitless) = scope.fruitless(list.references())
+        {
+            *why = fruitless;
+        }
         if conclusion == Conclusion::RuledOut
             && let Some(why) = scope.unread(list.references())
         {
@@ -148,7 +153,9 @@ impl Run {
                 Some(why) => why.into(),
                 None => wrong(format!("{} is not a list", show(&other))),
             }),
-            Err(error) => Err(wrong(error.to_string())),
+            Err(error) => {
+                Err(scope.fruitless(list.references()).unwrap_or_else(|| wrong(error.to_string())))
+            }
         }
     }
 
@@ -196,8 +203,10 @@ impl Run {
         let unknown = |reference: &Reference| self.unknown_behind(scope, [reference]);
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || Value::Array(so_far.to_vec()));
-            part.condition(&Value::Null, &bindings, Budget::default())
-                .map_err(|error| format!("cannot evaluate its condition: {error}").into())
+            part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| {
+                let wrong = || format!("cannot evaluate its condition: {error}").into();
+                scope.fruitless(part.references()).unwrap_or_else(wrong)
+            })
         });
         match decided {
             Decided::Yes => Conclusion::Concluded,

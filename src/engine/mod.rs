@@ -36,6 +36,7 @@ mod scope;
 mod send;
 mod step;
 mod stop;
+mod unmet;
 
 pub use change::digest_of_record;
 pub use clock::Clock;

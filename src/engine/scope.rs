@@ -370,6 +370,33 @@ impl Scope {
             })
     }
 
+    /// Why an expression with these references finds nothing where it looks: a step that has
+    /// returned nothing, or of whose rounds one has not.
+    pub(crate) fn fruitless<'a>(
+        &'a self,
+        references: impl IntoIterator<Item = &'a Reference>,
+    ) -> Option<Reason> {
+        let reached = self.reached(references);
+        let names = reached.iter().filter(|reference| reference.root == "steps");
+        names.filter_map(|reference| reference.name.as_deref()).find_map(|id| {
+            let result = self.result(id)?;
+            let is_missing = |rounds: &Value| {
+                let rounds = rounds.as_array().into_iter().flatten();
+                rounds.into_iter().any(|round| round.get("output").is_some_and(Value::is_null))
+            };
+            let is_fruitless = result.output.is_null() || is_missing(&result.output.to_value());
+            if result.outcome.is_good() || !is_fruitless {
+                return None;
+            }
+            // of rounds each says it for itself
+            Some(if result.reason.is_empty() {
+                Reason::Ended { step: id.to_owned(), outcome: result.outcome }
+            } else {
+                result.reason.read_by(id)
+            })
+        })
+    }
+
     /// What jq programs see. Only the steps that are referred to are put in, because outputs may be
     /// large.
     pub(crate) fn bindings<'a>(

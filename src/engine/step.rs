@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// A condition over earlier steps, three-valued.
-enum Decision {
+pub(super) enum Decision {
     Yes,
     No,
     Open(Outcome, Reason),
@@ -79,7 +79,7 @@ impl Run {
                 match self.decide(scope, when) {
                     Decision::Yes => {}
                     Decision::No => {
-                        let reason = Reason::OnlyWhen { condition: one_line(when.source()) };
+                        let reason = self.unmet(scope, when);
                         return self.end(
                             scope,
                             step,
@@ -222,12 +222,16 @@ impl Run {
         }
     }
 
-    fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
+    pub(super) fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
         let unknown = |reference: &Reference| scope.blank_behind(reference);
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || self.findings_so_far(scope));
-            part.condition(&Value::Null, &bindings, Budget::default())
-                .map_err(|error| (Outcome::Error, Reason::from(error.to_string())))
+            part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| match scope
+                .fruitless(part.references())
+            {
+                Some(why) => (Outcome::Unknown, why),
+                None => (Outcome::Error, error.to_string().into()),
+            })
         });
         match decided {
             Decided::Yes => Decision::Yes,

@@ -111,6 +111,10 @@ impl MapText for Reason {
             Self::OnlyWhen { condition } => {
                 Self::OnlyWhen { condition: condition.map_text(border) }
             }
+            Self::Parameter { name, value } => {
+                Self::Parameter { name, value: value.map(|value| value.map_text(border)) }
+            }
+            Self::Ended { step, outcome } => Self::Ended { step, outcome },
             Self::SkippedBy { by, text } => {
                 Self::SkippedBy { by: by.map_text(border), text: text.map_text(border) }
             }

@@ -18,6 +18,20 @@ pub enum Reason {
         /// The condition in one line.
         condition: String,
     },
+    /// Its condition asks for another value of a parameter.
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// Its value in a word, empty if it is; none if it was not given.
+        value: Option<String>,
+    },
+    /// Its condition asks for another end of a step.
+    Ended {
+        /// Id of that step.
+        step: String,
+        /// How it ended.
+        outcome: Outcome,
+    },
     /// A person left it out.
     SkippedBy {
         /// Who.
@@ -111,6 +125,8 @@ impl Reason {
             }
             Self::DependsOn { cause: None, .. }
             | Self::OnlyWhen { .. }
+            | Self::Parameter { .. }
+            | Self::Ended { .. }
             | Self::SkippedBy { .. }
             | Self::LeftOut { .. }
             | Self::Refused
@@ -142,6 +158,12 @@ impl fmt::Display for Reason {
         match self {
             Self::Says { text } => f.write_str(text),
             Self::OnlyWhen { condition } => write!(f, "only when {condition}"),
+            Self::Parameter { name, value } => match value.as_deref() {
+                None => write!(f, "parameter {name} is not given"),
+                Some("") => write!(f, "parameter {name} is empty"),
+                Some(value) => write!(f, "parameter {name} is {value}"),
+            },
+            Self::Ended { step, outcome } => write!(f, "step {step} {}", outcome.words()),
             Self::SkippedBy { by, text } => write!(f, "skipped by {by}: {text}"),
             Self::LeftOut { option } => write!(f, "skipped by {option}"),
             Self::Refused => f.write_str("rejected at the prompt"),

@@ -43,6 +43,65 @@ fn a_procedure_stops_and_a_diagnosis_goes_on() {
     );
 }
 
+/// The part of a condition that does not hold is said in a word; and what looks at a step that has
+/// returned nothing says why that is, not that it is null.
+#[test]
+fn what_is_skipped_or_not_ruled_out_says_why_in_words() {
+    let place = Place::new();
+    let text = r#"runbook: v1
+title: Flow
+on_failure: continue
+params:
+  from: {type: string, optional: true}
+  via: {type: string, default: helm}
+steps:
+  - id: look
+    get: {kind: Service, name: nosuch}
+  - id: rounds
+    for_each: [nosuch]
+    get: {kind: Service, name: "{{ item }}"}
+  - id: given
+    when: $params.from != null and $steps.look.failed
+    value: $params
+  - id: helm
+    when: $run.id != null and ($params.via == "hpa" and $params.via != "x")
+    value: $params
+  - id: good
+    when: $run.id != null and $steps.given.passed
+    value: $params
+  - id: nothing
+    when: $steps.look.output.spec.type == "ClusterIP"
+    value: $params
+findings:
+  - id: of-look
+    when: $steps.look.output.spec.type == "ClusterIP"
+    cause: c
+    remedy: {text: r}
+  - id: of-rounds
+    for_each: '[$steps.rounds.output[].output]'
+    when: $item.spec.type == "ClusterIP"
+    cause: c
+    remedy: {text: r}
+"#;
+    let file = place.write("flow.yaml", text);
+    let (document, code) = place.json(&["run", &file, "--sandbox=plain/healthy"]);
+    assert_eq!(code, 1);
+    let gone = "services \"nosuch\" not found in namespace \"shop\"";
+    for (path, outcome, why) in [
+        ("given", "skipped", "parameter from is not given"),
+        ("helm", "skipped", "parameter via is helm"),
+        ("good", "skipped", "step given was skipped"),
+        ("nothing", "unknown", &format!("step look: {gone}")),
+    ] {
+        assert_eq!(reason(&document, path), why);
+        assert!(outcomes(&document).contains(&format!("{path} {outcome}")), "{path}");
+    }
+    let open = document["not_ruled_out"].as_array().unwrap();
+    let because = |id: &str| open.iter().find(|open| open["id"] == id).unwrap()["because"].clone();
+    assert_eq!(because("of-look"), format!("step look: {gone}"));
+    assert_eq!(because("of-rounds"), "step rounds failed");
+}
+
 #[test]
 fn always_is_done_however_the_steps_ended() {
     let (document, _) =
