@@ -90,7 +90,7 @@ findings:
     for (path, outcome, why) in [
         ("given", "skipped", "parameter from is not given"),
         ("helm", "skipped", "parameter via is helm"),
-        ("good", "skipped", "step given was skipped"),
+        ("good", "skipped", "step given was skipped: parameter from is not given"),
         ("nothing", "unknown", &format!("step look: {gone}")),
     ] {
         assert_eq!(reason(&document, path), why);
