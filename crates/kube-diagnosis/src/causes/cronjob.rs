@@ -2,15 +2,14 @@
 
 use super::Kind;
 use super::job::QUEUE;
+use super::vain;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, filled, is_deleting, name, stated, text, timestamp};
+use crate::object::{array, filled, is_deleting, text, timestamp};
 use crate::schedule::Schedule;
-use crate::symptom::reported;
 use crate::view::{View, listed, said};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 const CRONJOB: &[&str] = &["CronJob"];
 
@@ -29,7 +28,7 @@ const LATE: SignedDuration = SignedDuration::from_mins(3);
 /// which need not be UTC.
 const ELSEWHERE: SignedDuration = SignedDuration::from_hours(15);
 /// The most runs that are counted.
-const COUNTED: usize = 100;
+pub(super) const COUNTED: usize = 100;
 
 pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     let mut found = Vec::new();
@@ -49,7 +48,7 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
         // what is wrong with the Job that still runs, or with the last one
         let of_job = so_far.iter().find(|cause| is_of_a_job_of(view, cronjob, cause));
         let why = why.or_else(|| of_job.map(|cause| (cause.object.clone(), cause.id)));
-        let vain = in_vain(view, cronjob).filter(|_| of_job.is_none());
+        let vain = vain::in_vain(view, cronjob).filter(|_| of_job.is_none());
         let all = missed.into_iter().chain(vain);
         found.extend(all.map(|cause| Cause { follows_from: why.clone(), ..cause }));
     }
@@ -64,105 +63,8 @@ fn is_of_a_job_of(view: &View<'_>, cronjob: &Value, cause: &Cause) -> bool {
                 .any(|job| job["name"] == cause.object.name.as_str()))
 }
 
-/// How many runs in a row must have been without success, of a CronJob whose Jobs are gone.
-const IN_VAIN: usize = 3;
-
-/// How many Jobs must be reported as failed, of a CronJob whose Jobs are gone.
-const REPORTED: usize = 2;
-
-/// Runs that were started and of which none has succeeded: their Jobs may be gone already, as
-/// failedJobsHistoryLimit or ttlSecondsAfterFinished says, or another run replaces each.
-fn in_vain(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
-    if !view.has_read(&["Job"]) {
-        return None;
-    }
-    let success = timestamp(&cronjob["status"]["lastSuccessfulTime"]);
-    let is_complete = |job: &Value| stated(job, "Complete", "True").is_some();
-    // a controller before Kubernetes 1.21 does not write when a Job has succeeded
-    if success.is_none() && view.owned("Job", cronjob).any(is_complete) {
-        return None;
-    }
-    let since = success.or_else(|| timestamp(&cronjob["metadata"]["creationTimestamp"]))?;
-    let object = Object::of(cronjob);
-    let said = match success {
-        Some(time) => format!("the last success was at {time}"),
-        None => "none has succeeded so far".to_owned(),
-    };
-    let mut seen = vec![Evidence::new(format!("{object}: status.lastSuccessfulTime"), &said)];
-    let detail = match (due_and_over(cronjob, since), failed_jobs(view, cronjob, since)) {
-        (Some((runs, last)), _) => format!("{runs} runs until {last}; {said}"),
-        (None, jobs) if jobs.len() >= REPORTED => {
-            let names: Vec<&str> = jobs.keys().copied().collect();
-            seen.extend(jobs.into_values().last());
-            format!("{} runs have failed ({}); {said}", names.len(), listed(&names))
-        }
-        (None, _) => return None,
-    };
-    let hint = format!("run it now and read its log: {}", by_hand(&object));
-    Some(Cause::new("runs-without-success", object, "", detail).seen(seen).hint(hint))
-}
-
-/// How many runs were due since then and have ended, and when the last was due, if they are many. A
-/// run that is not started while another is active was due, too: while one is, that says nothing.
-fn due_and_over(cronjob: &Value, since: Timestamp) -> Option<(usize, Timestamp)> {
-    let (spec, status) = (&cronjob["spec"], &cronjob["status"]);
-    let active = match text(&spec["concurrencyPolicy"]) {
-        // the run that is active has ended another
-        "Replace" => 0,
-        "Forbid" if array(&status["active"]).next().is_some() => return None,
-        _ => array(&status["active"]).count(),
-    };
-    let schedule = Schedule::parse(text(&spec["schedule"])).ok()?;
-    let zone = zone(cronjob)?;
-    let last = timestamp(&status["lastScheduleTime"])?;
-    let runs = schedule.times_after(since, &zone);
-    let runs = runs.take_while(|time| *time <= last).take(COUNTED).count();
-    let over = runs.saturating_sub(active);
-    (over >= IN_VAIN).then_some((over, last))
-}
-
-/// The Jobs of a CronJob that are reported as failed since then, with what says so. Its controller
-/// reports `Saw completed job: NAME, condition: Failed` (pkg/controller/cronjob), and that of Jobs
-/// at each why it failed, also of those that are gone.
-fn failed_jobs<'a>(
-    view: &View<'a>,
-    cronjob: &Value,
-    since: Timestamp,
-) -> BTreeMap<&'a str, Evidence> {
-    let own = name(cronjob);
-    let is_own = |job: &str| {
-        let time = job.strip_prefix(own).and_then(|rest| rest.strip_prefix('-'));
-        time.is_some_and(|time| !time.is_empty() && time.bytes().all(|one| one.is_ascii_digit()))
-    };
-    let mut found = BTreeMap::new();
-    for reason in ["SawCompletedJob", "BackoffLimitExceeded", "DeadlineExceeded"] {
-        for event in reported(view.of("Event"), reason).into_iter().filter(|event| event.at > since)
-        {
-            let about = event.about;
-            let (kind, named) = (text(&about["kind"]), text(&about["name"]));
-            let job = match kind {
-                "Job" => Some(named),
-                "CronJob" if named == own => completed_badly(event.message),
-                _ => None,
-            };
-            if let Some(job) = job.filter(|job| is_own(job)) {
-                let source = format!("event {reason} of {}/{named}", kind.to_lowercase());
-                found.insert(job, Evidence::new(source, event.message));
-            }
-        }
-    }
-    found
-}
-
-/// The Job of which its CronJob says that it has failed; `status: Failed` before Kubernetes 1.30.
-fn completed_badly(message: &str) -> Option<&str> {
-    let (_, said) = message.split_once("Saw completed job: ")?;
-    let (job, how) = said.split_once(", ")?;
-    how.ends_with(": Failed").then_some(job)
-}
-
 /// The command that runs a CronJob now.
-fn by_hand(cronjob: &Object) -> String {
+pub(super) fn by_hand(cronjob: &Object) -> String {
     let Object { namespace, name, .. } = cronjob;
     format!("kubectl create job -n {namespace} {name}-manual --from=cronjob/{name}")
 }
@@ -233,7 +135,7 @@ fn never(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
 }
 
 /// Its time zone, which is UTC where none is set; none if it is not known.
-fn zone(cronjob: &Value) -> Option<TimeZone> {
+pub(super) fn zone(cronjob: &Value) -> Option<TimeZone> {
     match filled(&cronjob["spec"]["timeZone"]) {
         Some(zone) => TimeZone::get(zone).ok(),
         None => Some(TimeZone::UTC),
@@ -342,6 +244,14 @@ impl Overdue {
     }
 }
 
+/// When it was last changed by somebody: its schedule, or that it is suspended.
+pub(super) fn changed(cronjob: &Value) -> Option<Timestamp> {
+    array(&cronjob["metadata"]["managedFields"])
+        .filter(|entry| entry["subresource"] != "status")
+        .filter_map(|entry| timestamp(&entry["time"]))
+        .max()
+}
+
 /// The runs that its schedule asks for since the last one, or since it was changed.
 fn overdue(view: &View<'_>, cronjob: &Value) -> Option<Overdue> {
     let (spec, status) = (&cronjob["spec"], &cronjob["status"]);
@@ -355,11 +265,8 @@ fn overdue(view: &View<'_>, cronjob: &Value) -> Option<Overdue> {
         || matches!(schedule, Schedule::Every(_))
         || last.is_some_and(|last| schedule.last_due(last, &zone) == Some(last));
     let late = if is_certain { LATE } else { ELSEWHERE };
-    let changed = array(&cronjob["metadata"]["managedFields"])
-        .filter(|entry| entry["subresource"] != "status")
-        .filter_map(|entry| timestamp(&entry["time"]));
     let since = last.or_else(|| timestamp(&cronjob["metadata"]["creationTimestamp"]))?;
-    let since = changed.chain([since]).max()?;
+    let since = changed(cronjob).into_iter().chain([since]).max()?;
     let is_due = |time: &Timestamp| view.now.duration_since(*time) > late;
     let mut runs = schedule.times_after(since, &zone).take_while(is_due).take(COUNTED);
     let first = runs.next()?;

@@ -25,6 +25,7 @@ mod rollout;
 mod selector;
 mod service;
 mod taken;
+mod vain;
 mod volume;
 mod workload;
 
@@ -137,12 +138,8 @@ pub(crate) fn wanted_keys(view: &View<'_>, most: usize) -> Vec<Object> {
 }
 
 /// The ports of pods at which should be looked.
-pub(crate) fn wanted_ports(
-    view: &View<'_>,
-    all_of: Option<&str>,
-    most: usize,
-) -> Vec<(String, u16)> {
-    port::wanted_ports(view, all_of, most)
+pub(crate) fn wanted_ports(view: &View<'_>, most: usize) -> Vec<(String, u16)> {
+    port::wanted_ports(view, most)
 }
 
 /// Whether a cause is of the pods behind a Service, or of what makes them.

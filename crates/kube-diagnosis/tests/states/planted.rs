@@ -60,15 +60,35 @@ fn runs_that_fail_one_after_another_are_told_while_one_is_active() {
         with(minutely(json!({})), &[completed(1, "5m", good), completed(2, "3m", good)]),
         nothing
     );
-    // each run that was due was started, and two are active
-    let overlap = |active: usize| {
-        let active: Vec<Value> =
-            (0..active).map(|at| json!({"name": format!("nightly-{at}")})).collect();
-        minutely(json!({"spec": {"concurrencyPolicy": "Allow"}, "status": {"active": active}}))
+    // each run replaces the one before; what was removed may have succeeded before
+    let told = |reason: &str, number: u64, when: &str, words: &str| {
+        merged(
+            event("CronJob", "nightly", reason, when, &format!("{words} job nightly-{number}")),
+            json!({"type": "Normal", "metadata": {"name": format!("{reason}.{number}")}}),
+        )
     };
-    assert_eq!(with(overlap(2), &[]), vain);
-    // none has ended so far
-    assert_eq!(with(overlap(9), &[]), nothing);
+    let made = |number: u64, when: &str| told("SuccessfulCreate", number, when, "Created");
+    let removed = |number: u64, when: &str| told("SuccessfulDelete", number, when, "Deleted");
+    let replaces = || minutely(json!({"spec": {"concurrencyPolicy": "Replace"}}));
+    let all = [made(1, "4m"), removed(1, "3m"), made(2, "3m"), removed(2, "2m"), made(3, "2m")];
+    assert_eq!(with(replaces(), &all), vain);
+    assert_eq!(with(replaces(), &[removed(1, "3m"), removed(2, "2m"), made(3, "2m")]), nothing);
+    // it was suspended until now, and its first run has just begun: what was due is no run
+    assert_eq!(with(replaces(), &[made(3, "2s")]), nothing);
+    let allows = json!({"spec": {"concurrencyPolicy": "Allow"}, "status": {"active": null}});
+    assert_eq!(with(minutely(allows), &[made(3, "2s")]), nothing);
+}
+
+/// What was due days ago is reported no more.
+#[test]
+fn runs_of_long_ago_are_counted_by_the_schedule_since_it_was_last_changed() {
+    let base = json!({"metadata": {"creationTimestamp": ago("10d")},
+        "status": {"lastSuccessfulTime": null}});
+    let nightly = |change: Value| named(&[cronjob(merged(base.clone(), change))]);
+    let changed = |when: &str| json!({"metadata": {"managedFields": [{"manager": "kubectl", "time": ago(when)}]}});
+    assert_eq!(nightly(json!({})), ["cronjob/nightly runs-without-success"]);
+    assert_eq!(nightly(changed("9d")), ["cronjob/nightly runs-without-success"]);
+    assert_eq!(nightly(changed("1d")), Vec::<String>::new());
 }
 
 #[test]
