@@ -73,14 +73,10 @@ pub fn wanted_keys(snapshot: &Snapshot, now: Timestamp, most: usize) -> Vec<Obje
 }
 
 /// The ports of pods that Services lead to and at which should be looked, at most so many: all of
-/// the Service of this name, those that look wrong, and one for each workload behind every other.
-pub fn wanted_ports(
-    snapshot: &Snapshot,
-    now: Timestamp,
-    all_of: Option<&str>,
-    most: usize,
-) -> Vec<(String, u16)> {
-    causes::wanted_ports(&View::new(snapshot, now), all_of, most)
+/// the Service that one asks about; otherwise those that look wrong first, then one for each
+/// workload behind every other.
+pub fn wanted_ports(snapshot: &Snapshot, now: Timestamp, most: usize) -> Vec<(String, u16)> {
+    causes::wanted_ports(&View::new(snapshot, now), most)
 }
 
 impl Cause {

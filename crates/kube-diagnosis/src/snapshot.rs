@@ -11,6 +11,7 @@ pub struct Snapshot {
     kinds: BTreeMap<String, Result<Vec<Value>, String>>,
     last_words: BTreeMap<(String, String), String>,
     ports: BTreeMap<(String, u16), PortState>,
+    service: Option<String>,
 }
 
 /// What was found at a port of a pod; each is none if it was not tried or could not be told.
@@ -40,6 +41,16 @@ impl Snapshot {
     /// Notes that a kind could not be read, and why.
     pub fn unread(&mut self, kind: &str, because: impl Into<String>) {
         self.kinds.insert(kind.to_owned(), Err(because.into()));
+    }
+
+    /// Notes that one asks about this Service: all its ports are to be tried, and no others.
+    pub fn ask_about(&mut self, service: &str) {
+        self.service = Some(service.to_owned());
+    }
+
+    /// The Service that one asks about, if it is one.
+    pub(crate) fn asked_about(&self) -> Option<&str> {
+        self.service.as_deref()
     }
 
     /// Adds the last lines of the run of a container that has ended.

@@ -91,7 +91,7 @@ fn each_case_is_named_once_and_nothing_else() {
     for (case, causes, follow) in CASES {
         let (mut snapshot, now) = taken(case);
         // of the ports that look wrong, none had anybody listening, of the others all
-        for (pod, port) in wanted_ports(&snapshot, now, None, 10) {
+        for (pod, port) in wanted_ports(&snapshot, now, 10) {
             let is_open = *case != "target-port";
             let address = is_open.then_some(true);
             snapshot.add_port(&pod, port, PortState { loopback: Some(is_open), address });

@@ -65,6 +65,9 @@ pub(in crate::action) async fn of_namespace(
         }
     }
     snapshot.add("Namespace", space?);
+    if let Some(service) = service {
+        snapshot.ask_about(service);
+    }
     let waiting = has_waiting_claims(&snapshot);
     let (classes, volumes, nodes, secrets, services, issued, stats) = tokio::join!(
         list_if(waiting, cluster, "StorageClass", None),
@@ -90,7 +93,7 @@ pub(in crate::action) async fn of_namespace(
     }
     let (words, ports, keys) = tokio::join!(
         last_words(cluster, namespace, &snapshot, context.now),
-        ports(cluster, namespace, &snapshot, service, context.now),
+        ports(cluster, namespace, &snapshot, service.is_some(), context.now),
         keys(cluster, namespace, &snapshot, context.now)
     );
     for (kind, object) in keys {
@@ -405,15 +408,15 @@ async fn ports(
     cluster: &Cluster,
     namespace: &str,
     snapshot: &Snapshot,
-    service: Option<&str>,
+    thorough: bool,
     now: jiff::Timestamp,
 ) -> Vec<(String, u16, PortState)> {
-    let mut wanted = wanted_ports(snapshot, now, service, PORTS);
+    let mut wanted = wanted_ports(snapshot, now, PORTS);
     let mut found = Vec::new();
     while !wanted.is_empty() {
         let later = wanted.split_off(wanted.len().min(MOST));
         let tried = wanted.into_iter().map(|(pod, port)| async move {
-            let state = port_state(cluster, (namespace, &pod, port), service.is_some()).await;
+            let state = port_state(cluster, (namespace, &pod, port), thorough).await;
             (pod, port, state)
         });
         found.extend(join_all(tried).await);

@@ -138,47 +138,38 @@ fn evidence(view: &View<'_>, pod: &Value, number: u16) -> Evidence {
     )
 }
 
-/// The ports of pods at which should be looked: all of one Service, then those that the pods do not
-/// declare although they declare others, then one of each workload behind every other port, then
-/// further pods.
-pub(super) fn wanted_ports(
-    view: &View<'_>,
-    all_of: Option<&str>,
-    most: usize,
-) -> Vec<(String, u16)> {
-    ports(view, all_of, TRIED, most)
+/// The ports of pods at which should be looked. Of the Service that one asks about these are all;
+/// otherwise those that the pods do not declare although they declare others come first, then one of
+/// each workload behind every other port, then further pods.
+pub(super) fn wanted_ports(view: &View<'_>, most: usize) -> Vec<(String, u16)> {
+    ports(view, TRIED, most)
 }
 
-/// The ports of so many pods of each Service, but for the one that is meant.
-fn ports(view: &View<'_>, all_of: Option<&str>, pods: usize, most: usize) -> Vec<(String, u16)> {
-    let mut wanted: Vec<(bool, bool, bool, &str, u16)> = Vec::new();
-    for service in view.of("Service") {
-        let is_meant = all_of == Some(name(service));
+/// The ports of so many pods of each Service, or of all of the one that is meant.
+fn ports(view: &View<'_>, pods: usize, most: usize) -> Vec<(String, u16)> {
+    let mut wanted: Vec<(bool, bool, &str, u16)> = Vec::new();
+    let meant = view.snapshot.asked_about();
+    let services = view.of("Service").iter();
+    for service in services.filter(|service| meant.is_none_or(|meant| meant == name(service))) {
         let ready: Vec<&Value> =
             selected(view, service).into_iter().filter(|pod| is_ready(pod)).collect();
         let firsts = one_of_each(view, &ready);
         let is_first = |pod: &&Value| firsts.iter().any(|first| name(first) == name(pod));
         let further = ready.iter().copied().filter(|pod| !is_first(pod));
-        let some: Vec<&Value> = firsts
-            .iter()
-            .copied()
-            .chain(further)
-            .take(if is_meant { most } else { pods })
-            .collect();
+        let pods = if meant.is_some() { usize::MAX } else { pods };
+        let some: Vec<&Value> = firsts.iter().copied().chain(further).take(pods).collect();
         for port in array(&service["spec"]["ports"]).filter(|port| is_tcp(port)) {
             for pod in &some {
                 let Some(number) = target(port, pod) else { continue };
                 let is_odd = is_odd(pod, number);
                 // a headless Service leads to pods, and to no port of theirs
-                let is_led_to = service["spec"]["clusterIP"] != "None";
-                if is_meant || is_odd || is_led_to {
-                    let is_further = !is_meant && !is_first(pod);
-                    wanted.push((!is_meant, !is_odd, is_further, name(pod), number));
+                if meant.is_some() || is_odd || service["spec"]["clusterIP"] != "None" {
+                    wanted.push((!is_odd, !is_first(pod), name(pod), number));
                 }
             }
         }
     }
-    wanted.sort_by_key(|(is_other, is_even, is_further, ..)| (*is_other, *is_even, *is_further));
+    wanted.sort_by_key(|(is_even, is_further, ..)| (*is_even, *is_further));
     let mut found: Vec<(String, u16)> = Vec::new();
     for (.., pod, number) in wanted {
         if found.len() >= most {
@@ -242,7 +233,7 @@ pub(super) struct Untried {
 
 pub(super) fn untried(view: &View<'_>) -> Untried {
     let mut untried = Untried { odd: None, any: None, address: None };
-    for (name, number) in ports(view, None, usize::MAX, usize::MAX) {
+    for (name, number) in ports(view, usize::MAX, usize::MAX) {
         let Some(pod) = view.get("Pod", &name) else { continue };
         let state = view.snapshot.port(&name, number).unwrap_or_default();
         let is_open = (state.loopback, state.address) == (Some(true), None);

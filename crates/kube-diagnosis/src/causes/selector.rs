@@ -101,13 +101,15 @@ fn unheeded(view: &View<'_>, selector: &Value) -> Option<String> {
     (!all.is_empty()).then(|| listed(&all))
 }
 
-/// Whether the pods of a workload may get what a selector asks for when they run, such as a role:
-/// their template has a part of it, and nothing else for the rest.
+/// Whether the pods of a workload may get what a selector asks for when they run: their template has
+/// all of it but a role.
 fn may_get(selector: &Value, maker: &Value) -> bool {
     let labels = &maker["spec"]["template"]["metadata"]["labels"];
     let wanted = || selector.as_object().into_iter().flatten();
+    let is_role = |key: &str| key.to_lowercase().ends_with("role");
     wanted().any(|(key, value)| labels[key] == *value)
-        && wanted().all(|(key, value)| labels[key] == *value || labels[key].is_null())
+        && wanted()
+            .all(|(key, value)| labels[key] == *value || (labels[key].is_null() && is_role(key)))
 }
 
 /// Labels that controllers give to pods, so that no template has them.

@@ -132,9 +132,7 @@ fn a_service_with_many_pods() {
     all.extend((0..12).map(|number| pod(&format!("web-{number}"), json!({}))));
     all.push(service(json!({})));
     let mut snapshot: Snapshot = all.into_iter().collect();
-    let wanted = |snapshot: &Snapshot, all_of| wanted_ports(snapshot, now(), all_of, 30);
-    assert_eq!(wanted(&snapshot, Some("web")).len(), 12);
-    let some = wanted(&snapshot, None);
+    let some = wanted_ports(&snapshot, now(), 30);
     assert_eq!(some.len(), 10);
     for (pod, port) in some {
         snapshot.add_port(&pod, port, PortState { loopback: Some(true), address: Some(true) });
@@ -142,4 +140,9 @@ fn a_service_with_many_pods() {
     let found = diagnose(&snapshot, now());
     assert!(found.causes.is_empty(), "{:?}", found.causes);
     assert!(found.not_looked_at["not-listening"].contains("was not tried"));
+    snapshot.ask_about("web");
+    assert_eq!(wanted_ports(&snapshot, now(), 30).len(), 12);
+    snapshot.ask_about("other");
+    let found = diagnose(&snapshot, now());
+    assert!(!found.not_looked_at.contains_key("not-listening"), "it is about another one");
 }
