@@ -185,6 +185,7 @@ mod tests {
             change_cause: None,
             created: None,
             current: false,
+            ready: None,
             template: Value::Null,
         };
         for (image, stopped) in [

@@ -22,7 +22,8 @@ const RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(500);
 /// Waits until every pod of a Deployment, StatefulSet or DaemonSet has the current template and is
 /// available; ends early if that cannot happen. On failure, reports the pods and what is wrong with
 /// them. The output is the workload. With `history: true`, does not wait, and the output is
-/// `{revisions: [{revision, images, image, change_cause, current}]}`.
+/// `{revisions: [{revision, images, image, change_cause, created, current, ready}]}`; `ready` counts
+/// the ready pods of a revision of a Deployment, and is null for other workloads.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
@@ -274,7 +275,7 @@ pub(super) fn revision_json(revision: &Revision) -> Value {
     json!({"revision": revision.number, "images": images,
         "image": revision.images.first().map(|(_, image)| image),
         "change_cause": revision.change_cause, "created": revision.created,
-        "current": revision.current})
+        "current": revision.current, "ready": revision.ready})
 }
 
 /// A revision for a person: `7  v1.0.69  now`.

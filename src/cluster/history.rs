@@ -15,6 +15,8 @@ pub struct Revision {
     pub created: Option<String>,
     /// Whether it is the template that the workload has now.
     pub current: bool,
+    /// How many pods of it are ready; none where that is not counted by revision.
+    pub ready: Option<u64>,
     /// The pod template, without the label that the controller adds.
     pub template: Value,
 }
@@ -78,6 +80,8 @@ fn revision(keeper: &Value, present: &Value) -> Option<Revision> {
         change_cause: cause.map(str::to_owned),
         created: metadata["creationTimestamp"].as_str().map(str::to_owned),
         current: same(&template, present),
+        ready: (keeper["kind"] != "ControllerRevision")
+            .then(|| keeper["status"]["readyReplicas"].as_u64().unwrap_or_default()),
         template,
     })
 }

@@ -4,7 +4,7 @@ use super::Kind;
 use super::pods::stands_by;
 use super::workload::{is_behind, wanted};
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, count, filled, is_deleting, name, text};
+use crate::object::{condition, controller, count, filled, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
 use crate::view::View;
 use jiff::SignedDuration;
@@ -116,8 +116,11 @@ fn deployment_stuck(view: &View<'_>, deployment: &Value, of_pods: &[Cause]) -> O
         count(&status["availableReplicas"]),
         text(&progressing["message"]).trim_end_matches('.'),
     );
-    let hint =
-        if old > 0 { roll_back(&object) } else { format!("look at its pods: {}", look(&object)) };
+    let hint = if old > 0 {
+        roll_back(view, &object)
+    } else {
+        format!("look at its pods: {}", look(&object))
+    };
     Some(
         Cause::new("rollout-stuck", object, "ProgressDeadlineExceeded", detail)
             .seen([Evidence::condition(deployment, progressing)])
@@ -125,10 +128,31 @@ fn deployment_stuck(view: &View<'_>, deployment: &Value, of_pods: &[Cause]) -> O
     )
 }
 
-fn roll_back(object: &Object) -> String {
+/// Where to go back to: without a number, `rollout undo` takes the revision before, which may never
+/// have worked.
+fn roll_back(view: &View<'_>, object: &Object) -> String {
+    let is_it = |owner: &Value| {
+        owner["kind"] == object.kind.as_str() && owner["name"] == object.name.as_str()
+    };
+    let mut sets: Vec<(u64, bool)> = view
+        .of("ReplicaSet")
+        .iter()
+        .filter(|set| controller(set).is_some_and(|owner| is_it(owner)))
+        .filter_map(|set| {
+            let revision = text(&set["metadata"]["annotations"][REVISION]).parse().ok()?;
+            Some((revision, count(&set["status"]["readyReplicas"]) > 0))
+        })
+        .collect();
+    sets.sort_unstable();
+    sets.pop();
+    let works = sets.iter().rev().find(|(_, works)| *works).map(|(revision, _)| *revision);
+    let to = works.filter(|works| sets.last().is_some_and(|(before, _)| before != works));
+    let to = to.map(|revision| format!(" --to-revision={revision}")).unwrap_or_default();
     let namespace = &object.namespace;
-    format!("mend the new revision, or roll back: kubectl rollout undo -n {namespace} {object}")
+    format!("mend the new revision, or roll back: kubectl rollout undo -n {namespace} {object}{to}")
 }
+
+const REVISION: &str = "deployment.kubernetes.io/revision";
 
 fn look(object: &Object) -> String {
     format!("kubectl describe -n {} {object}", object.namespace)
@@ -171,7 +195,7 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
             name(blocker),
             old - kept
         );
-        (detail, roll_back(&object))
+        (detail, roll_back(view, &object))
     } else if set["spec"]["podManagementPolicy"] == "Parallel" {
         return None;
     } else {
@@ -233,7 +257,7 @@ fn daemons_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Caus
     );
     let source = format!("{object}: status");
     let says = format!("updatedNumberScheduled {updated}, desiredNumberScheduled {wanted}");
-    let hint = roll_back(&object);
+    let hint = roll_back(view, &object);
     Some(
         Cause::new("rollout-stuck", object, "RollingUpdate", detail)
             .pods(ill)

@@ -592,3 +592,32 @@ fn a_port_that_the_kubelet_reaches_is_open_to_others() {
     assert!(untried(json!({"tcpSocket": {"port": 8080, "host": "127.0.0.1"}})));
     assert!(untried(json!({"exec": {"command": ["true"]}})));
 }
+
+/// `rollout undo` without a number takes the revision before, which may never have worked.
+#[test]
+fn a_rollback_goes_to_the_revision_whose_pods_are_ready() {
+    let rolled = |ready: [i64; 3]| {
+        let mut all = web(2, 1);
+        all[0] = merged(
+            all[0].clone(),
+            json!({"status": {"replicas": 2, "updatedReplicas": 1, "conditions": [
+                {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]}}),
+        );
+        all.truncate(1);
+        all.extend((1..).zip(ready).map(|(number, ready)| {
+            let set = object(
+                "ReplicaSet",
+                &format!("web-{number}"),
+                json!({"metadata": {"annotations": {
+                    "deployment.kubernetes.io/revision": number.to_string()}},
+                    "spec": {"template": {}}, "status": {"readyReplicas": ready}}),
+            );
+            owned(set, "Deployment", "web")
+        }));
+        one(&all, "rollout-stuck").hint
+    };
+    assert!(rolled([1, 0, 0]).ends_with("deployment/web --to-revision=1"));
+    for before in [[0, 1, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]] {
+        assert!(rolled(before).ends_with("deployment/web"), "{before:?}");
+    }
+}
