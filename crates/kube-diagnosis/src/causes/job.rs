@@ -5,6 +5,7 @@ use super::detail::detail as in_particular;
 use super::pods::has_new_run;
 use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
+use crate::diagnosis::title;
 use crate::object::{controller, count, is_deleting, name, stated, text, timestamp};
 use crate::pod::restarts;
 use crate::view::View;
@@ -22,6 +23,9 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
 /// The label of a Job that Kueue starts.
 pub(super) const QUEUE: &str = "kueue.x-k8s.io/queue-name";
 
+/// Ids of a program that has ended by itself.
+const ENDS: &[&str] = &["app-exit", "exits-zero"];
+
 /// The condition that ends a Job badly. `FailureTarget` comes first, while its pods are still being
 /// ended (pkg/controller/job).
 fn failure(job: &Value) -> Option<&Value> {
@@ -38,10 +42,19 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
         .filter_map(|pod| Some((pod, view.symptoms(pod).pop()?)))
         .max_by_key(|(pod, _)| timestamp(&pod["status"]["startTime"]));
     let (mut detail, hint) = ending(job, failure);
+    let mut hint = hint.to_owned();
     let mut evidence = vec![Evidence::condition(job, failure)];
     let mut cause = Cause::new("job-failed", Object::of(job), text(&failure["reason"]), "");
     if let Some((pod, symptom)) = last {
-        detail = format!("{detail}; last {}", in_particular(pod, &symptom));
+        let own = in_particular(pod, &symptom);
+        // that a program has ended is what the title says of a Job
+        detail = match title(symptom.id).filter(|_| !ENDS.contains(&symptom.id)) {
+            Some(title) => format!("{detail}; its last pod {title}: {own}"),
+            None => format!("{detail}; last {own}"),
+        };
+        if !ENDS.contains(&symptom.id) && text(&failure["reason"]) == "BackoffLimitExceeded" {
+            hint = format!("{}, and create the Job again", symptom.hint);
+        }
         let source = format!("pod/{} ({} restarts)", name(pod), restarts(pod));
         evidence.push(Evidence::new(source, symptom.message.clone()));
         let words = symptom

@@ -103,7 +103,12 @@ pub(super) fn reason(log: &str) -> Option<&str> {
     // what a program reports at a low level it may end for
     let low = || lines.iter().rev().find(|line| line.mentions() && !line.is_waived());
     let waived = || found(true).map(|waived| low().unwrap_or(waived));
-    let plain = || lines.iter().rev().find(|line| !line.is_noise()).unwrap_or(last);
+    // what is said at a low level is no reason while anything else is there
+    let plain = || {
+        let mut lines = lines.iter().rev().filter(|line| !line.is_noise()).peekable();
+        let end = lines.peek().copied();
+        lines.find(|line| !line.has_level(LOW)).or(end).unwrap_or(last)
+    };
     Some(found(false).or_else(waived).unwrap_or_else(plain).raw)
 }
 
@@ -211,7 +216,9 @@ impl<'a> Line<'a> {
     fn tells(&self) -> bool {
         let lower = self.plain.to_lowercase();
         self.has_level(LEVELS)
-            || !self.has_level(LOW) && TELLING.iter().any(|word| lower.contains(word))
+            || !self.has_level(LOW)
+                && !is_fine(&lower)
+                && TELLING.iter().any(|word| lower.contains(word))
     }
 
     /// It goes on after what it says, by its own words.
@@ -224,7 +231,7 @@ impl<'a> Line<'a> {
     fn mentions(&self) -> bool {
         let lower = self.plain.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        !self.is_noise() && has(TELLING) && !has(FINE)
+        !self.is_noise() && has(TELLING) && !is_fine(&lower)
     }
 
     /// Whether the level of the line is one of these: of an object of JSON, `level=error`,
@@ -248,6 +255,15 @@ impl<'a> Line<'a> {
             (is_field || is_marked || is_upper) && is_level(bare)
         })
     }
+}
+
+/// It says that nothing is wrong: `0 errors`, and not `10 errors`.
+fn is_fine(lower: &str) -> bool {
+    FINE.iter().any(|word| {
+        lower
+            .match_indices(word)
+            .any(|(at, _)| !lower[..at].ends_with(|one: char| one.is_ascii_digit()))
+    })
 }
 
 /// `E0102`: a level and a date.

@@ -161,6 +161,9 @@ impl ContainerCase<'_> {
                 let (id, hint) = config(message);
                 Some(self.make(id, reason, message, hint))
             }
+            _ if is_out_of_memory(message) => {
+                Some(self.make("oom-killed", "OOMKilled", message, LIMIT))
+            }
             "CreateContainerError" | "RunContainerError" | "ContainerCannotRun" | "StartError" => {
                 Some(self.make("start-error", reason, message, start_hint(message)))
             }
@@ -184,13 +187,8 @@ impl ContainerCase<'_> {
         let code = terminated["exitCode"].as_i64();
         let own = text(&terminated["reason"]);
         let mut last_words = text(&terminated["message"]).trim().to_owned();
-        let symptom = if own == "OOMKilled" {
-            self.make(
-                "oom-killed",
-                "OOMKilled",
-                message,
-                "compare its memory use with limits.memory",
-            )
+        let symptom = if own == "OOMKilled" || is_out_of_memory(&last_words) {
+            self.make("oom-killed", "OOMKilled", message, LIMIT)
         } else if let Some((killer, said)) = self.run(terminated).killer() {
             last_words.clone_from(&said);
             self.make(killer.id, killer.reason, format!("{said}; {message}"), killer.hint)
@@ -316,7 +314,7 @@ impl ContainerCase<'_> {
     /// What to do about a code that a program has ended with.
     fn exit_hint(&self, code: Option<i64>) -> &'static str {
         // a pod that is not started again has no previous run
-        let once = self.case.pod["spec"]["restartPolicy"] == "Never" || self.case.is_finished();
+        let once = restart_policy(self.case.pod, self.spec) == "Never" || self.case.is_finished();
         match code {
             Some(126) => "check the mode and the interpreter of its command: it cannot be executed",
             Some(127) => "correct command and args: the command is not in the image",
@@ -338,6 +336,13 @@ impl ContainerCase<'_> {
 }
 
 const CRASHED: &str = "read the log of its previous run";
+const LIMIT: &str = "compare its memory use with limits.memory";
+
+/// A container that had no memory to start with: what it writes to an emptyDir in memory counts, too
+/// (runc, libcontainer/process_linux.go: `container init was OOM-killed (memory limit too low?)`).
+fn is_out_of_memory(message: &str) -> bool {
+    message.contains("container init was OOM-killed")
+}
 
 fn ended_text(terminated: &Value, restarts: u64) -> String {
     let mut parts = vec![format!("ended with {}", end_text(terminated))];

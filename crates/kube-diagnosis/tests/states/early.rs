@@ -352,13 +352,20 @@ fn deadline(seconds: i64, progressing: &str) -> Value {
 fn an_init_container_within_its_time_is_not_said_to_wait() {
     let migrates = "migrated 19%\nmigrated 20%";
     let waits = "waiting for db\nwaiting for db";
+    let attempts = "Versuch 6: noch nicht da\nVersuch 7: noch nicht da";
+    let probes = "Mon Nov 30 11:08:10 UTC probing db\nMon Nov 30 11:08:12 UTC probing db";
     let nowhere = "nslookup: can't find mydb: NXDOMAIN\nwaiting\nnslookup: can't find mydb: \
         NXDOMAIN\nwaiting";
     for (state, age, spec, log, wanted) in [
         ("starts", "90s", deadline(600, "True"), waits, ""),
         ("time given", "10m", deadline(1200, "True"), migrates, "runs"),
         ("time given, silent", "10m", deadline(1200, "True"), "", "runs"),
-        ("time given, waits", "10m", deadline(1200, "True"), waits, "runs"),
+        ("time given, waits", "10m", deadline(1200, "True"), waits, "waits"),
+        ("time given, one line", "10m", deadline(1200, "True"), "starts", "runs"),
+        ("an attempt in any language", "5m", deadline(600, "True"), attempts, "waits"),
+        ("a time and no step", "10m", deadline(1200, "True"), probes, "waits"),
+        ("a share", "5m", deadline(600, "True"), "applied 8 of 40\napplied 9 of 40", "runs"),
+        ("rows", "5m", deadline(600, "True"), "row 1100 copied\nrow 1200 copied", "runs"),
         ("time given, for nothing", "10m", deadline(1200, "True"), nowhere, "waits"),
         ("once for nothing", "3m", deadline(1200, "True"), "table x not found, makes it", "runs"),
         ("time over", "21m", deadline(1200, "True"), migrates, "waits"),
@@ -384,6 +391,27 @@ fn an_init_container_within_its_time_is_not_said_to_wait() {
     assert!(sentence.contains("migrated 20%"), "{sentence}");
     let wanted = wanted_logs(&in_init("10m", deadline(1200, "True"), ""), now(), 5);
     assert_eq!(wanted, [("web-a".to_owned(), "migrate".to_owned(), false)]);
+}
+
+/// A silent command that only tries again waits, however long its owner lets it.
+#[test]
+fn an_init_container_that_loops_waits() {
+    let looping = |command: &str| {
+        let pod = merged(
+            ill_pod("web-a", waiting("PodInitializing", "")),
+            json!({"spec": {"initContainers": [{"name": "wait", "command": ["sh", "-c", command]}]},
+                "status": {"phase": "Pending", "initContainerStatuses": [
+                    merged(unready("10m"), json!({"name": "wait"}))]}}),
+        );
+        let mut objects = web_with(pod);
+        objects[0] = merged(objects[0].clone(), deadline(3600, "True"));
+        named(&objects)
+    };
+    let waits = ["deployment/web init-container-waits"];
+    assert_eq!(looping("until nc -w1 db 5432 </dev/null; do sleep 2; done"), waits);
+    assert_eq!(looping("while ! pg_isready -h db; do sleep 1; done"), waits);
+    assert_eq!(looping("/wait-for db:5432"), waits);
+    assert_eq!(looping("migrate --quiet"), ["deployment/web init-container-runs"]);
 }
 
 #[test]

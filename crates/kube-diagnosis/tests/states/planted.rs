@@ -359,3 +359,88 @@ fn of_the_failures_of_a_probe_the_one_before_the_kill_is_quoted() {
     }
     assert!(quoted(&[said(early, "210s", "200s")]).contains("refused"));
 }
+
+/// A Job that has failed, and how its one pod ended.
+fn failed_job(change: Value) -> kube_diagnosis::Cause {
+    let pod = owned(
+        merged(
+            pod("import-x", json!({"status": {"phase": "Failed", "containerStatuses": null}})),
+            change,
+        ),
+        "Job",
+        "import",
+    );
+    found(&[job("import", "Failed", "BackoffLimitExceeded", json!({})), pod]).causes.remove(0)
+}
+
+#[test]
+fn a_job_says_how_its_last_pod_ended_where_it_is_no_exit_of_its_own() {
+    let end = |reason: &str| {
+        json!({"spec": {"restartPolicy": "Never"}, "status": {"containerStatuses": [
+            {"name": "main", "ready": false, "restartCount": 0, "state": ended(reason, 1, "1m")}]}})
+    };
+    let starved = failed_job(end("OOMKilled"));
+    assert!(
+        starved.sentence().contains("its last pod runs out of memory: main: exit code 1"),
+        "{}",
+        starved.sentence()
+    );
+    assert!(starved.hint.contains("limits.memory"), "{}", starved.hint);
+    let exited = failed_job(end("Error"));
+    assert!(exited.sentence().contains("; last main: exit code 1"), "{}", exited.sentence());
+    assert!(exited.hint.starts_with("read the log"), "{}", exited.hint);
+    // it never ran
+    let rejected = failed_job(json!({"status": {"reason": "SysctlForbidden",
+        "message": "forbidden sysctl: \"net.core.somaxconn\" not allowlisted"}}));
+    assert!(rejected.hint.contains("allowedUnsafeSysctls"), "{}", rejected.hint);
+}
+
+#[test]
+fn a_container_that_has_no_memory_to_start_with_is_out_of_memory() {
+    let init = "failed to create shim task: OCI runtime create failed: runc create failed: unable to \
+        start container process: container init was OOM-killed (memory limit too low?): unknown";
+    let id = |container: Value| named(&web_with(ill_pod("web-a", container)));
+    let oom = ["deployment/web oom-killed"];
+    assert_eq!(id(waiting("RunContainerError", init)), oom);
+    let last = json!({"lastState": {"terminated": {"message": init}}});
+    assert_eq!(id(merged(crashing("StartError", 128), last)), oom);
+    assert_eq!(
+        id(waiting("RunContainerError", "exec: no such file")),
+        ["deployment/web start-error"]
+    );
+}
+
+#[test]
+fn a_container_that_is_not_started_again_has_no_run_before() {
+    let end = |policy: Value| {
+        let spec = json!({"spec": {"containers": [{"name": "main", "restartPolicy": policy}]}});
+        let status = json!({"name": "main", "ready": false, "restartCount": 0,
+            "state": ended("Error", 5, "1m")});
+        found(&web_with(merged(ill_pod("web-a", status), spec))).causes.remove(0).hint
+    };
+    assert_eq!(end(json!("Never")), "read its log");
+    assert_eq!(end(Value::Null), "read the log of its previous run");
+}
+
+#[test]
+fn what_a_log_says_of_no_errors_or_at_a_low_level_is_no_reason() {
+    let said = |log: &str| {
+        let mut snapshot: kube_diagnosis::Snapshot =
+            web_with(ill_pod("web-a", crashing("Error", 1))).into_iter().collect();
+        snapshot.add_last_words("web-a", "main", log);
+        kube_diagnosis::diagnose(&snapshot, now()).causes[0].sentence()
+    };
+    for (log, wanted) in [
+        (
+            "ERROR: relation users does not exist\nWARNING: option x will be an error in v3\n0 errors, \
+                1 warning while shutting down",
+            "relation users does not exist",
+        ),
+        ("Fehler: Datei x nicht da\nINFO Beende Prozess", "Fehler: Datei x nicht da"),
+        ("INFO starts\nINFO ends", "INFO ends"),
+        ("loads x\n10 errors in x", "10 errors in x"),
+    ] {
+        let sentence = said(log);
+        assert!(sentence.contains(wanted), "{sentence}");
+    }
+}
