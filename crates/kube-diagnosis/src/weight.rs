@@ -20,6 +20,7 @@ const SETTINGS: &[&str] = &[
     "hpa-disabled",
     "hpa-maxed-out",
     "no-endpoints",
+    "ingress-unclassed",
     "node-cordoned",
     "quota-exhausted",
     "resize-infeasible",

@@ -69,7 +69,7 @@ pub(in crate::action) async fn of_namespace(
         snapshot.ask_about(service);
     }
     let waiting = has_waiting_claims(&snapshot);
-    let (classes, volumes, nodes, secrets, services, issued, stats) = tokio::join!(
+    let (classes, volumes, nodes, secrets, services, issued, stats, ingress_classes) = tokio::join!(
         list_if(waiting, cluster, "StorageClass", None),
         list_if(waiting, cluster, "PersistentVolume", None),
         nodes(cluster, &snapshot),
@@ -77,6 +77,7 @@ pub(in crate::action) async fn of_namespace(
         list_if(wants_aggregated(&snapshot), cluster, "APIService", None),
         list_if(has_tls(&snapshot), cluster, CERTIFICATES, Some(namespace)),
         volume_stats(cluster, namespace, &snapshot),
+        list_if(has_unserved_ingress(&snapshot), cluster, "IngressClass", None),
     );
     for (kind, read) in [
         ("StorageClass", classes),
@@ -86,6 +87,7 @@ pub(in crate::action) async fn of_namespace(
         ("APIService", services),
         ("Certificate", issued),
         ("VolumeStats", stats),
+        ("IngressClass", ingress_classes),
     ] {
         if let Some(read) = read {
             add(&mut snapshot, kind, read);
@@ -218,6 +220,12 @@ async fn list_if(
         Ok(resource) => cluster.list(&resource, namespace, &Selection::default()).await,
         Err(error) => Err(error),
     })
+}
+
+fn has_unserved_ingress(snapshot: &Snapshot) -> bool {
+    let is_served =
+        |ingress: &Value| array(&ingress["status"]["loadBalancer"]["ingress"]).next().is_some();
+    snapshot.of("Ingress").iter().any(|ingress| !is_served(ingress))
 }
 
 fn has_waiting_claims(snapshot: &Snapshot) -> bool {

@@ -1,9 +1,53 @@
-//! Ingresses that lead to no Service.
+//! Ingresses that lead to no Service, or that nobody serves.
 
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, is_deleting, text};
-use crate::view::View;
+use crate::object::{array, filled, is_deleting, name, text};
+use crate::view::{View, listed};
+use jiff::SignedDuration;
 use serde_json::Value;
+
+/// How long a controller may take to write its address.
+const SERVED: SignedDuration = SignedDuration::from_mins(1);
+/// How an Ingress named its class before it had a field for it (networking.k8s.io/v1 API,
+/// `ingressClassName`).
+const CLASS: &str = "kubernetes.io/ingress.class";
+/// Of the class for Ingresses without one.
+const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
+
+/// An Ingress of a class that does not exist, or without one where none is the default. Whoever
+/// serves it writes an address into its status.
+pub(super) fn unserved(view: &View<'_>, ingress: &Value) -> Option<Cause> {
+    let (spec, metadata) = (&ingress["spec"], &ingress["metadata"]);
+    let balancer = &ingress["status"]["loadBalancer"];
+    if !balancer.is_object()
+        || array(&balancer["ingress"]).next().is_some()
+        || metadata["annotations"][CLASS].is_string()
+        || is_deleting(ingress)
+        || !view.has_read(&["IngressClass"])
+        || !view.older(&metadata["creationTimestamp"], SERVED)
+    {
+        return None;
+    }
+    let classes = view.of("IngressClass");
+    let known: Vec<&str> = classes.iter().map(name).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { listed(&known) };
+    let (id, detail) = match filled(&spec["ingressClassName"]) {
+        Some(class) if !classes.iter().any(|known| name(known) == class) => {
+            ("ingress-class-missing", format!("{class}; the classes of the cluster: {known}"))
+        }
+        None if !classes
+            .iter()
+            .any(|class| class["metadata"]["annotations"][DEFAULT] == "true") =>
+        {
+            ("ingress-unclassed", format!("the classes of the cluster: {known}"))
+        }
+        _ => return None,
+    };
+    let object = Object::of(ingress);
+    let said = Evidence::new(format!("{object}: status"), "loadBalancer has no ingress");
+    let hint = "set spec.ingressClassName to a class of the cluster, or install its controller";
+    Some(Cause::new(id, object, "", detail).seen([said]).hint(hint))
+}
 
 /// The Services of an Ingress that do not exist, or not with that port.
 pub(super) fn backends(view: &View<'_>, ingress: &Value) -> Vec<Cause> {

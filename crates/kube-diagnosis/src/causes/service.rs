@@ -1,7 +1,7 @@
 //! Services that lead nowhere.
 
 use super::Kind;
-use super::ingress::backends;
+use super::ingress::{backends, unserved};
 use super::port::unheard;
 use super::selector::nothing_selected;
 use crate::cause::{Cause, Evidence, Object};
@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 const SERVICE: &[&str] = &["Service", "Pod"];
+const INGRESS: &[&str] = &["Ingress", "IngressClass"];
 
 pub(super) const KINDS: &[Kind] = &[
     Kind("selector-matches-nothing", "selects no pod", SERVICE),
@@ -31,6 +32,12 @@ pub(super) const KINDS: &[Kind] = &[
         "leads to a Service or a port that does not exist",
         &["Ingress", "Service"],
     ),
+    Kind("ingress-class-missing", "is of a class that does not exist", INGRESS),
+    Kind(
+        "ingress-unclassed",
+        "has no class, no class is the default, and nobody serves it",
+        INGRESS,
+    ),
 ];
 
 /// Kinds whose pod template shows which pods there would be.
@@ -45,6 +52,7 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     }
     found.extend(view.of("Service").iter().filter_map(|service| balancer(view, service)));
     found.extend(view.of("Ingress").iter().flat_map(|ingress| backends(view, ingress)));
+    found.extend(view.of("Ingress").iter().filter_map(|ingress| unserved(view, ingress)));
     found
 }
 

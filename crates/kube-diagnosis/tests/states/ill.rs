@@ -622,6 +622,28 @@ fn service_rows() -> Vec<Row> {
         ),
         // an unnamed port has the same name as a backend that gives a number, namely none
         ("backend-missing", ingress(8080), ingress(80)),
+        ("ingress-class-missing", classed("other", json!({})), classed("nginx", json!({}))),
+        // somebody serves it all the same
+        (
+            "ingress-class-missing",
+            classed("other", json!({})),
+            classed("other", json!({"ingress": [{"ip": "192.0.2.1"}]})),
+        ),
+        ("ingress-unclassed", classed("", json!({})), classed("nginx", json!({}))),
+    ]
+}
+
+/// An Ingress of this class, in a cluster that has the class `nginx`, with the status of its load
+/// balancer.
+fn classed(class: &str, balancer: Value) -> Vec<Value> {
+    vec![
+        object("IngressClass", "nginx", json!({})),
+        object(
+            "Ingress",
+            "shop",
+            json!({"metadata": {"creationTimestamp": ago("1h")},
+                "spec": {"ingressClassName": class}, "status": {"loadBalancer": balancer}}),
+        ),
     ]
 }
 
