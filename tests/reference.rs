@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+use runbook::diagnosis::{Weight, weight};
 use runbook::reference::{self, EXAMPLES, example};
 use std::fmt::Write;
 use std::path::Path;
@@ -18,12 +19,18 @@ fn reference() -> String {
 fn causes() -> String {
     let mut text = "# Causes\n\nGenerated from the source. The causes that `diagnose` and the \
         runbooks of `kubernetes/` can name, in the order in which they are named: the identifier, \
-        and what it says of the object that carries it.\n\n| identifier | the object … |\n\
-        |---|---|\n"
+        and what it says of the object that carries it. What is no fault is a warning where a \
+        runbook takes over all causes (`ids: '*'`), *unless asked*: where a runbook asks about that \
+        object, it counts.\n\n| identifier | the object … | a warning |\n|---|---|---|\n"
         .to_owned();
     for id in runbook::diagnosis::ids() {
         let title = runbook::diagnosis::title(id).unwrap();
-        writeln!(text, "| `{id}` | {title} |").unwrap();
+        let warning = match weight(id) {
+            Weight::Fault => "",
+            Weight::Setting => "unless asked",
+            Weight::Harmless => "always",
+        };
+        writeln!(text, "| `{id}` | {title} | {warning} |").unwrap();
     }
     text
 }
