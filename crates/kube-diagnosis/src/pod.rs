@@ -20,6 +20,8 @@ const STARTING: SignedDuration = SignedDuration::from_secs(30);
 /// How long a pod may take until a container of it runs: its images are pulled, and its init
 /// containers come first.
 const BEGINNING: SignedDuration = SignedDuration::from_mins(2);
+/// The most that a readiness probe may fail before that says something about a start.
+const LONGEST: SignedDuration = SignedDuration::from_mins(2);
 /// How long the kubelet may take to act on the last failure of a startup probe.
 const LAG: SignedDuration = SignedDuration::from_secs(10);
 
@@ -95,10 +97,17 @@ pub(crate) fn patience(spec: &Value, starts: bool) -> SignedDuration {
     }
 }
 
-/// When a probe has failed as often as it must, from when it is asked; none if there is no probe.
+/// When a readiness probe has failed as often as it must, from when it is asked; none if there is no
+/// probe. How often is said of a container that was ready: one that never was is not ready from the
+/// start (pkg/kubelet/prober/worker.go, initialValue), so that this gives it no more than `LONGEST`.
 fn failing(probe: &Value) -> Option<SignedDuration> {
-    let last = SignedDuration::from_secs(probe["periodSeconds"].as_i64().unwrap_or(10));
-    probe.is_object().then(|| budget(probe) - last)
+    let seconds = |key: &str, otherwise: i64| {
+        SignedDuration::from_secs(probe[key].as_i64().unwrap_or(otherwise))
+    };
+    let period = seconds("periodSeconds", 10);
+    let delay = seconds("initialDelaySeconds", 0);
+    let asked = budget(probe) - period - delay;
+    probe.is_object().then(|| delay + asked.min(period.max(LONGEST)))
 }
 
 /// The time that a probe leaves by its own fields: until the first one, and until as many have

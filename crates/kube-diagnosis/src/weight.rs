@@ -11,7 +11,14 @@ pub enum Weight {
     Harmless,
 }
 
-const HARMLESS: &[&str] = &["init-container-runs", "kept-open", "recovered", "standby"];
+const HARMLESS: &[&str] = &[
+    "init-container-runs",
+    "kept-open",
+    "recovered",
+    "rollout-in-progress",
+    "standby",
+    "still-starting",
+];
 const SETTINGS: &[&str] = &[
     "certificate-expiring",
     "cronjob-suspended",

@@ -21,9 +21,12 @@ mod port;
 mod quota;
 mod reason;
 mod removed;
+mod revision;
 mod rollout;
 mod selector;
 mod service;
+mod standby;
+mod starting;
 mod taken;
 mod vain;
 mod volume;
@@ -52,6 +55,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         node::KINDS,
         pods::KINDS,
         past::KINDS,
+        starting::KINDS,
         workload::KINDS,
         rollout::KINDS,
         job::KINDS,
@@ -93,6 +97,8 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     consequence::link(view, &mut found);
     let over = pods::recovered(view, &found);
     found.extend(over);
+    let starts = starting::find(view, &found);
+    found.extend(starts);
     for cause in &mut found {
         cause.detail = shortened(&cause.detail);
     }

@@ -8,10 +8,12 @@ use super::open::{Open, completed, kept_open, never_ready};
 use super::past::{self, Tense};
 use super::reason::{excerpt, reason};
 use super::removed;
+use super::revision::{ROLLING, has_its_rollout, lacks_pods};
+use super::standby::{STANDBY, stands_by};
 use super::taken;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, condition, controller, count, filled, name, stated, text, timestamp};
-use crate::pod::{is_finished, is_live, is_ready, pod_status, restarts, starting_since};
+use crate::object::{condition, count, filled, name, timestamp};
+use crate::pod::{is_finished, is_live, is_ready, pod_status, starting_since};
 use crate::symptom::Symptom;
 use crate::view::{View, listed, said};
 use jiff::SignedDuration;
@@ -68,6 +70,11 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("unschedulable", "fits on no node", POD),
     Kind("readiness-failing", "does not pass its readiness probe", POD),
     Kind("standby", "is not ready while another pod of it holds a lease", &["Pod", "Lease"]),
+    Kind(
+        "rollout-in-progress",
+        "is being rolled out with fewer available pods than it should have",
+        POD,
+    ),
     Kind("startup-failing", "does not pass its startup probe", POD),
     Kind("readiness-gate-unmet", "waits for its readiness gates", POD),
     Kind("resize-infeasible", "cannot be resized on its node", POD),
@@ -102,8 +109,6 @@ pub(super) const OF_POD: &[&str] = &[
     "pod-deadline-exceeded",
 ];
 
-const STANDBY: &str = "nothing, if it is made to wait for its turn; otherwise send the request of \
-    its readiness probe";
 /// How long a controller may take to open a readiness gate.
 const OPENING: SignedDuration = SignedDuration::from_mins(2);
 
@@ -223,6 +228,11 @@ fn told<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, Symptom, Tense)
                 Symptom { id: "standby", hint: STANDBY.to_owned(), ..symptom }
             }
             "init-container-runs" => init::judged(view, pod, symptom),
+            "readiness-failing" | "startup-failing"
+                if has_its_rollout(view, pod, &symptom) && lacks_pods(view, pod) =>
+            {
+                Symptom { id: "rollout-in-progress", hint: ROLLING.to_owned(), ..symptom }
+            }
             _ => symptom,
         });
         let is_told = is_of_ended_job(view, pod);
@@ -264,89 +274,12 @@ fn is_of_ended_job(view: &View<'_>, pod: &Value) -> bool {
 fn is_early(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {
     match symptom.id {
         // a container that crashes by itself is told from the first time on
-        "readiness-failing" | "startup-failing" => {
-            symptom.restarts == 0 && is_rolled_out(view, pod)
-        }
+        "readiness-failing" | "startup-failing" => has_its_rollout(view, pod, symptom),
         "readiness-gate-unmet" => condition(pod, "Ready")
             .and_then(|ready| timestamp(&ready["lastTransitionTime"]))
             .is_some_and(|since| view.now.duration_since(since) <= OPENING),
         _ => false,
     }
-}
-
-/// Whether a pod is not ready as it should be: one of its kind holds the lease and is the only
-/// ready one, and this one runs and waits for its turn.
-pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
-    let leads = |pod: &Value| {
-        view.of("Lease").iter().filter(|lease| is_held(view, lease)).any(|lease| {
-            let holder = text(&lease["spec"]["holderIdentity"]);
-            holder
-                .strip_prefix(name(pod))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        })
-    };
-    let waits = |pod: &Value| {
-        restarts(pod) == 0
-            && array(&pod["status"]["containerStatuses"])
-                .all(|status| status["state"]["running"].is_object())
-    };
-    let all = || view.pods_of(&view.workload(pod)).filter(|pod| is_live(pod));
-    !is_ready(pod)
-        && all().any(|pod| is_ready(pod) && leads(pod))
-        && all().all(|pod| is_ready(pod) == leads(pod) && (is_ready(pod) || waits(pod)))
-}
-
-/// Whether somebody holds a lease now: it was renewed within the time that it lasts (client-go,
-/// tools/leaderelection, `isLeaseValid`). One that does not say so is no proof.
-fn is_held(view: &View<'_>, lease: &Value) -> bool {
-    let spec = &lease["spec"];
-    let lasts = spec["leaseDurationSeconds"].as_i64().map(SignedDuration::from_secs);
-    filled(&spec["holderIdentity"]).is_some()
-        && timestamp(&spec["renewTime"])
-            .zip(lasts)
-            .is_some_and(|(renewed, lasts)| view.now.duration_since(renewed) < lasts)
-}
-
-/// Whether a pod is of a revision that is being rolled out beside pods of an earlier one that serve.
-/// It has the time that its Deployment has: `Progressing` is true until the progress deadline is
-/// over, and says when the rollout is complete (pkg/controller/deployment/progress.go). A paused
-/// Deployment has no deadline, nor has one without the condition.
-fn is_rolled_out(view: &View<'_>, pod: &Value) -> bool {
-    let workload = view.workload(pod);
-    let deployment = Some(&workload).filter(|workload| workload.kind == "Deployment");
-    let Some(deployment) = deployment.and_then(|one| view.get("Deployment", &one.name)) else {
-        return false;
-    };
-    let goes_on = stated(deployment, "Progressing", "True")
-        .is_some_and(|progressing| progressing["reason"] != "NewReplicaSetAvailable");
-    goes_on
-        && view
-            .pods_of(&workload)
-            .any(|other| is_live(other) && is_ready(other) && is_newer(view, pod, other))
-}
-
-/// Whether a pod of a Deployment is of a later revision than another.
-fn is_newer(view: &View<'_>, pod: &Value, than: &Value) -> bool {
-    let set = |pod: &Value| controller(pod).map(|owner| text(&owner["name"]).to_owned());
-    let revision = |pod: &Value| {
-        let set = view.get("ReplicaSet", &set(pod)?)?;
-        text(&set["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
-            .parse::<u64>()
-            .ok()
-    };
-    let made = |pod: &Value| timestamp(&pod["metadata"]["creationTimestamp"]);
-    set(pod) != set(than)
-        && match (revision(pod), revision(than)) {
-            (Some(own), Some(other)) => own > other,
-            _ => made(pod) > made(than),
-        }
-}
-
-/// Whether a Deployment lacks pods only because a new revision of it has its time.
-pub(super) fn waits_for_rollout(view: &View<'_>, workload: &Object) -> bool {
-    let mut unready =
-        view.pods_of(workload).filter(|pod| is_live(pod) && !is_ready(pod)).peekable();
-    unready.peek().is_some() && unready.all(|pod| restarts(pod) == 0 && is_rolled_out(view, pod))
 }
 
 /// Without its events a container that was killed by its probe looks like one that ended by

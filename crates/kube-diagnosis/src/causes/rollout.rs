@@ -1,7 +1,7 @@
 //! Changes of a Deployment, StatefulSet or DaemonSet that do not get through.
 
 use super::Kind;
-use super::pods::stands_by;
+use super::standby::stands_by;
 use super::workload::{is_behind, wanted};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{condition, controller, count, filled, is_deleting, name, text};
@@ -137,7 +137,7 @@ fn roll_back(view: &View<'_>, object: &Object) -> String {
     let mut sets: Vec<(u64, bool)> = view
         .of("ReplicaSet")
         .iter()
-        .filter(|set| controller(set).is_some_and(|owner| is_it(owner)))
+        .filter(|set| controller(set).is_some_and(&is_it))
         .filter_map(|set| {
             let revision = text(&set["metadata"]["annotations"][REVISION]).parse().ok()?;
             Some((revision, count(&set["status"]["readyReplicas"]) > 0))

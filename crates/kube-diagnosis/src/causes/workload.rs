@@ -3,7 +3,8 @@
 
 use super::Kind;
 use super::placement::{Nowhere, why_nowhere};
-use super::pods::{stands_by, waits_for_rollout};
+use super::revision::waits_for_rollout;
+use super::standby::stands_by;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, is_deleting, name, text, timestamp};
 use crate::pod::{is_live, is_ready, starting_since};

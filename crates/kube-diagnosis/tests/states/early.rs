@@ -65,6 +65,8 @@ fn a_readiness_probe_has_its_time() {
         main_with(json!({"readinessProbe": {"initialDelaySeconds": delay, "periodSeconds": 15,
             "failureThreshold": 6}}))
     };
+    let patient =
+        || main_with(json!({"readinessProbe": {"periodSeconds": 10, "failureThreshold": 60}}));
     let seen = |when: &str| vec![unhealthy(when, READINESS)];
     let none = || json!({});
     all(vec![
@@ -85,6 +87,18 @@ fn a_readiness_probe_has_its_time() {
             "its fields are missing",
             start("45s", main_with(json!({"readinessProbe": {}})), none(), vec![]),
             &["deployment/web readiness-failing"],
+        ),
+        // its failureThreshold is for a pod that was ready
+        ("a patient probe", start("110s", patient(), none(), seen("1s")), &[]),
+        (
+            "a patient probe that fails for minutes",
+            start("140s", patient(), none(), seen("1s")),
+            &["deployment/web readiness-failing"],
+        ),
+        (
+            "it is not asked before",
+            start("4m", slow(300), none(), vec![]),
+            &["deployment/web still-starting"],
         ),
         // a large image: the pod is old, and its container is not
         (
@@ -145,8 +159,13 @@ fn a_startup_probe_has_all_its_time() {
     all(vec![
         (
             "within its 300 seconds",
-            start("200s", slow(), status("200s", false), vec![unhealthy("2s", STARTUP)]),
+            start("100s", slow(), status("100s", false), vec![unhealthy("2s", STARTUP)]),
             &[],
+        ),
+        (
+            "within its 300 seconds, for long",
+            start("200s", slow(), status("200s", false), vec![unhealthy("2s", STARTUP)]),
+            &["deployment/web still-starting"],
         ),
         (
             "beyond its 30 seconds",
@@ -158,7 +177,7 @@ fn a_startup_probe_has_all_its_time() {
         (
             "it has just passed, and readiness was not asked yet",
             start("200s", both(), status("200s", true), vec![unhealthy("5s", STARTUP)]),
-            &[],
+            &["deployment/web still-starting"],
         ),
         (
             "it has passed, and readiness fails for a moment",
@@ -168,7 +187,7 @@ fn a_startup_probe_has_all_its_time() {
                 status("200s", true),
                 vec![unhealthy("9s", STARTUP), since(unhealthy("1s", READINESS), "7s")],
             ),
-            &[],
+            &["deployment/web still-starting"],
         ),
         (
             "it has passed, and readiness fails for a minute",
@@ -267,7 +286,12 @@ fn a_rollout_beside_serving_pods_has_its_deadline() {
     all(vec![
         ("two seconds old", rollout("2s", none(), none()), &[]),
         ("five minutes old", rollout("5m", none(), none()), &[]),
-        ("five minutes old, with a pod less", fewer(rollout("5m", none(), none())), &[]),
+        (
+            "five minutes old, with a pod less",
+            fewer(rollout("5m", none(), none())),
+            &["deployment/web rollout-in-progress"],
+        ),
+        ("ten seconds old, with a pod less", fewer(rollout("10s", none(), none())), &[]),
         (
             "its deadline is over",
             rollout(

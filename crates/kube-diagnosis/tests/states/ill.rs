@@ -270,9 +270,35 @@ fn pod_rows() -> Vec<Row> {
                 "containerStatuses": [merged(running(), json!({"ready": true}))]}})),
             bare(json!({"status": {"phase": "Pending", "conditions": null}})),
         ),
+        ("still-starting", begins("200s"), begins("100s")),
+        ("rollout-in-progress", in_rollout(1), in_rollout(2)),
         ("kept-open", two("main", "side"), two("work", "side")),
         ("pod-not-ready", two("work", "istio-proxy"), two("main", "side")),
     ]
+}
+
+/// A pod whose startup probe has five minutes and has not passed for so long.
+fn begins(since: &str) -> Vec<Value> {
+    let container = merged(unready(since), json!({"started": false}));
+    bare(
+        json!({"metadata": {"creationTimestamp": ago(since)}, "spec": {"containers": [{"name": "main",
+        "startupProbe": {"periodSeconds": 5, "failureThreshold": 60}}]},
+        "status": {"containerStatuses": [container], "conditions": [{"type": "Ready",
+            "status": "False", "lastTransitionTime": ago(since)}]}}),
+    )
+}
+
+/// A rollout beside one pod of the earlier revision, of two pods of which so many are available.
+fn in_rollout(available: i64) -> Vec<Value> {
+    let mut all = web(2, available);
+    let goes_on = json!({"status": {"conditions": [{"type": "Progressing", "status": "True",
+        "reason": "ReplicaSetUpdated"}]}});
+    all[0] = merged(all[0].clone(), goes_on);
+    let new = json!({"metadata": {"creationTimestamp": ago("5m")}});
+    let new = owned(merged(ill_pod("web-b", unready("5m")), new), "ReplicaSet", "web-2");
+    let set = owned(object("ReplicaSet", "web-2", json!({})), "Deployment", "web");
+    let failed = of_main("web-b", "Unhealthy", "1s", "Readiness probe failed: words");
+    and(all, [pod("web-a", json!({})), set, new, failed])
 }
 
 /// A pod that is not started again, of which one container has completed and another one runs.

@@ -1,0 +1,43 @@
+//! A pod that is not ready as another one of it does the work.
+
+use crate::object::{array, filled, name, text, timestamp};
+use crate::pod::{is_live, is_ready, restarts};
+use crate::view::View;
+use jiff::SignedDuration;
+use serde_json::Value;
+
+pub(super) const STANDBY: &str = "nothing, if it is made to wait for its turn; otherwise send the request of \
+    its readiness probe";
+
+/// Whether a pod is not ready as it should be: one of its kind holds the lease and is the only
+/// ready one, and this one runs and waits for its turn.
+pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
+    let leads = |pod: &Value| {
+        view.of("Lease").iter().filter(|lease| is_held(view, lease)).any(|lease| {
+            let holder = text(&lease["spec"]["holderIdentity"]);
+            holder
+                .strip_prefix(name(pod))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        })
+    };
+    let waits = |pod: &Value| {
+        restarts(pod) == 0
+            && array(&pod["status"]["containerStatuses"])
+                .all(|status| status["state"]["running"].is_object())
+    };
+    let all = || view.pods_of(&view.workload(pod)).filter(|pod| is_live(pod));
+    !is_ready(pod)
+        && all().any(|pod| is_ready(pod) && leads(pod))
+        && all().all(|pod| is_ready(pod) == leads(pod) && (is_ready(pod) || waits(pod)))
+}
+
+/// Whether somebody holds a lease now: it was renewed within the time that it lasts (client-go,
+/// tools/leaderelection, `isLeaseValid`). One that does not say so is no proof.
+fn is_held(view: &View<'_>, lease: &Value) -> bool {
+    let spec = &lease["spec"];
+    let lasts = spec["leaseDurationSeconds"].as_i64().map(SignedDuration::from_secs);
+    filled(&spec["holderIdentity"]).is_some()
+        && timestamp(&spec["renewTime"])
+            .zip(lasts)
+            .is_some_and(|(renewed, lasts)| view.now.duration_since(renewed) < lasts)
+}
