@@ -4,11 +4,15 @@ use super::ended::{Ended, Lack, worst};
 use super::scope::{Blank, Scope};
 use super::{EngineError, Run};
 use crate::document::Step;
-use crate::event::{Outcome, Reason};
+use crate::event::{Effect, Event, Outcome, Reason, StepFinished, is_within};
 use crate::expression::{Budget, Data, Jq};
 use crate::secret::has_label;
+use crate::state::ChangeState;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// Why a round of an earlier process is skipped.
+const NO_LONGER: &str = "its item is no longer in the list";
 
 impl Run {
     /// A step for each item of a list, one after the other.
@@ -30,6 +34,7 @@ impl Run {
         };
         let (mut outcomes, mut output, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
         let rounds = self.rounds(scope, path, &items);
+        self.let_go(path, &rounds)?;
         let mut stopped = false;
         for (item, round) in items.iter().zip(rounds) {
             if self.halted(scope) {
@@ -93,6 +98,41 @@ impl Run {
             round(index)
         };
         items.iter().enumerate().map(&mut of_item).collect()
+    }
+
+    /// Ends the rounds of an earlier process whose items the list does not have any more: what was
+    /// seen of them says nothing now. A change that was made stays one.
+    fn let_go(&self, path: &str, rounds: &[String]) -> Result<(), EngineError> {
+        let is_gone = |step: &&StepFinished| {
+            let within = |round: &String| step.path == *round || is_within(&step.path, round);
+            let of_loop = step.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('['));
+            of_loop && !rounds.iter().any(within)
+        };
+        let gone: Vec<StepFinished> = self.recorder.state(|state| {
+            let has_changed = |step: &StepFinished| {
+                let mut changing = state.changing_steps();
+                step.effect == Effect::Opaque
+                    || changing.any(|(at, changes)| {
+                        (at == step.path || is_within(at, &step.path))
+                            && changes.iter().any(ChangeState::is_made)
+                    })
+            };
+            state.ended().filter(is_gone).filter(|step| !has_changed(step)).cloned().collect()
+        });
+        for step in gone {
+            let ended = StepFinished {
+                outcome: Outcome::Skipped,
+                reason: NO_LONGER.to_owned(),
+                why: None,
+                expectations: Vec::new(),
+                summary: String::new(),
+                output: Value::Null,
+                stored: None,
+                ..step
+            };
+            self.recorder.record(Event::StepFinished(Box::new(ended)))?;
+        }
+        Ok(())
     }
 
     fn items(&self, scope: &Scope, list: &Jq) -> Result<Vec<Value>, Blank> {

@@ -45,6 +45,29 @@ fn a_round_of_a_loop_is_that_of_its_item_wherever_it_stands_in_the_list() {
     assert_eq!((said.code, log(&place).as_str()), (0, "web worker cart "), "{}", said.all());
 }
 
+/// A round that failed, of an item that the list does not have any more, says nothing now.
+#[test]
+fn a_round_whose_item_is_gone_does_not_count() {
+    let place = Place::new();
+    let judged = "  - id: judged\n    for_each: $steps.look.output.parsed.apps\n    value: $item\n    \
+        expect: . != \"bad\"\n";
+    let made = logs("mark", "'{{ item }}'")
+        .replace("    command", "    for_each: $steps.look.output.parsed.apps\n    command");
+    let lists = [
+        r#"{"apps": ["web", "bad"], "complete": true}"#,
+        r#"{"apps": ["web"], "complete": true}"#,
+    ];
+    let said = resumed_with(&place, &format!("{judged}{made}"), lists);
+    assert_eq!((said.code, log(&place).as_str()), (0, "web bad "), "{}", said.all());
+    let (document, _) = place.json(&["show", "01K9ZQ4T"]);
+    let of = |path: &str| {
+        document["steps"].as_array().unwrap().iter().find(|step| step["path"] == path).unwrap()
+    };
+    assert_eq!(of("judged[1]")["outcome"], "skipped", "{document:#}");
+    assert_eq!(of("judged[1]")["reason"], "its item is no longer in the list");
+    assert_eq!(of("mark[1]")["outcome"], "passed", "what was done stays");
+}
+
 #[test]
 fn whether_a_step_is_skipped_is_decided_again_and_what_was_changed_stays() {
     let place = Place::new();
