@@ -52,7 +52,31 @@ pub(super) fn link(view: &View<'_>, found: &mut [Cause]) {
     }
 }
 
+/// What is no fault in a namespace that is being deleted, as nothing can be made in it any more
+/// (plugin/pkg/admission/namespace/lifecycle).
+const MOOT: &[&str] = &[
+    "cronjob-suspended",
+    "jobs-not-created",
+    "missed-schedule",
+    "not-processed",
+    "overlap-forbidden",
+    "pods-not-created",
+    "pods-unavailable",
+    "runs-without-success",
+    "scaled-to-zero",
+    "suspended",
+];
+
+/// The namespace that is being deleted.
+fn of_namespace(found: &[Cause]) -> Option<Root> {
+    let ending = found.iter().find(|other| other.object.kind == "Namespace");
+    ending.map(|other| (other.object.clone(), other.id))
+}
+
 fn root(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
+    if let Some(root) = of_namespace(found).filter(|_| MOOT.contains(&cause.id)) {
+        return Some(root);
+    }
     match cause.id {
         "stuck-terminating" if has_finalizers(view, cause) => None,
         "node-lost" | "not-started" | "stuck-terminating" | "container-lost" | "disrupted" => {

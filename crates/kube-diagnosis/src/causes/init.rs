@@ -18,11 +18,12 @@ const LINES: usize = 8;
 /// What a program writes that waits for something.
 const WAITING: &[&str] =
     &["wait", "retry", "not ready", "no response", "not yet", "trying", "attempt", "unavailable"];
-/// What it writes of something that is not there.
-const NOWHERE: &[&str] = &[
+/// What it writes of a name that is none.
+pub(super) const UNRESOLVED: &[&str] = &[
     "no such host",
     "name or service not known",
     "name resolution",
+    "enotfound",
     "not resolve",
     "n't resolve",
     "cannot resolve",
@@ -30,9 +31,9 @@ const NOWHERE: &[&str] = &[
     "can't find",
     "nxdomain",
     "bad address",
-    "does not exist",
-    "not found",
 ];
+/// What it writes of something else that is not there.
+const NOWHERE: &[&str] = &["does not exist", "not found"];
 
 /// The symptom of an init container that runs, as what it is: one within its time, with how long
 /// that is, or one that waits.
@@ -97,7 +98,7 @@ fn seconds(value: &Value) -> Option<SignedDuration> {
 
 /// It says again and again that something is not there.
 fn is_for_nothing(lines: &[&str]) -> bool {
-    lines.iter().filter(|line| has(line, NOWHERE)).count() > 1
+    lines.iter().filter(|line| has(line, NOWHERE) || has(line, UNRESOLVED)).count() > 1
 }
 
 /// Its lines change, and the last one speaks of nothing for which it waits.

@@ -8,6 +8,7 @@ mod cronjob;
 mod detail;
 mod disruption;
 mod ingress;
+mod governing;
 mod init;
 mod job;
 mod mount;
@@ -53,6 +54,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
     let all = [
         namespace::KINDS,
         node::KINDS,
+        governing::KINDS,
         pods::KINDS,
         past::KINDS,
         starting::KINDS,

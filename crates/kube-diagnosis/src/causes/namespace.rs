@@ -7,6 +7,7 @@ use crate::pod::is_finished;
 use crate::view::{View, listed, names};
 use jiff::SignedDuration;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub(super) const KINDS: &[Kind] = &[
     Kind("finalizers-remaining", "is terminating, and finalizers remain", &["Namespace"]),
@@ -111,7 +112,9 @@ fn stuck(view: &View<'_>, namespace: &Value) -> Option<Cause> {
         "NamespaceDeletionContentFailure",
         "NamespaceContentRemaining",
     ];
-    let failed = failed.iter().find_map(|kind| stated(kind))?;
+    let Some(failed) = failed.iter().find_map(|kind| stated(kind)) else {
+        return remaining(view, namespace);
+    };
     let hint = if failed["type"] == "NamespaceDeletionDiscoveryFailure" {
         "an API group does not answer: check its APIService (kubectl get apiservices)"
     } else {
@@ -122,6 +125,33 @@ fn stuck(view: &View<'_>, namespace: &Value) -> Option<Cause> {
             .seen([Evidence::condition(namespace, failed)])
             .hint(hint),
     )
+}
+
+/// What is left in a namespace of which no condition says why: it may have been deleted but for what
+/// a finalizer holds.
+fn remaining(view: &View<'_>, namespace: &Value) -> Option<Cause> {
+    let since = &namespace["metadata"]["deletionTimestamp"];
+    if !view.older(since, FINALIZING) {
+        return None;
+    }
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    let is_of_it =
+        |object: &Value| object["metadata"]["namespace"] == namespace["metadata"]["name"];
+    for (kind, _) in
+        view.snapshot.all().filter(|(kind, object)| *kind != "Event" && is_of_it(object))
+    {
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let counts: Vec<String> =
+        kinds.iter().map(|(kind, count)| format!("{count} of {kind}")).collect();
+    let counts: Vec<&str> = counts.iter().map(String::as_str).collect();
+    let left =
+        if counts.is_empty() { "nothing that is known here".to_owned() } else { listed(&counts) };
+    let object = Object::of(namespace);
+    let seen = Evidence::new(format!("{object}: metadata.deletionTimestamp"), text(since));
+    let detail = format!("since {}; left: {left}", text(since));
+    let hint = "nothing can be made in it any more: find out what holds the objects that are left";
+    Some(Cause::new("namespace-not-emptied", object, "Terminating", detail).seen([seen]).hint(hint))
 }
 
 /// What a condition says, without what its type says, and with counts as one reads them: of

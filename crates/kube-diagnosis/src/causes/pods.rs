@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::detail::detail;
+use super::governing;
 use super::init;
 use super::mount;
 use super::open::{Open, completed, kept_open, never_ready};
@@ -123,6 +124,7 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     let gone: Vec<Cause> = gone.into_iter().filter(|one| !known(one)).collect();
     found.extend(gone);
     taken::explain(view, &mut found);
+    governing::explain(view, &mut found);
     found.iter_mut().for_each(|cause| count_pods(view, cause));
     found
 }
@@ -294,7 +296,7 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     let logged = symptom
         .container
         .as_deref()
-        .filter(|_| symptom.exit_code.is_some() || INIT_RUNS.contains(&symptom.id))
+        .filter(|_| symptom.exit_code.is_some() || is_read_as_it_runs(view, pod, &symptom))
         .filter(|_| symptom.last_words.is_empty())
         .and_then(|container| view.snapshot.last_words(name(pod), container));
     let detail = detail(pod, &symptom);
@@ -337,6 +339,21 @@ const LOGGED: &[&str] = &[
 ];
 /// Ids of an init container that has not ended.
 const INIT_RUNS: &[&str] = &["init-container-runs", "init-container-waits"];
+
+/// Whether the log of a container that runs says why: of an init container what it does, and of one
+/// that is not ready which name it does not find, where the Service is missing that would give it.
+fn is_read_as_it_runs(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {
+    let lacks_names = || {
+        let workload = view.workload(pod);
+        let set = view.get("StatefulSet", &workload.name);
+        workload.kind == "StatefulSet"
+            && set.is_some_and(|set| governing::missing(view, set).is_some())
+    };
+    INIT_RUNS.contains(&symptom.id)
+        || matches!(symptom.id, "readiness-failing" | "startup-failing")
+            && symptom.exit_code.is_none()
+            && lacks_names()
+}
 
 /// A cause with the log of its container as evidence, and the line that says why in its sentence.
 pub(super) fn with_log(cause: Cause, pod: &Value, log: &str, is_said: bool) -> Cause {
@@ -391,7 +408,7 @@ pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, 
     let over = over(view).into_iter().map(|(pod, symptom, _)| (pod, symptom));
     for (pod, symptom) in seen(view).into_iter().chain(over) {
         let Some(container) = &symptom.container else { continue };
-        let waits = INIT_RUNS.contains(&symptom.id);
+        let waits = is_read_as_it_runs(view, pod, &symptom);
         if !waits && (symptom.exit_code.is_none() || !symptom.last_words.is_empty()) {
             continue;
         }

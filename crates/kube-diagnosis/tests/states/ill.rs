@@ -270,11 +270,25 @@ fn pod_rows() -> Vec<Row> {
                 "containerStatuses": [merged(running(), json!({"ready": true}))]}})),
             bare(json!({"status": {"phase": "Pending", "conditions": null}})),
         ),
+        ("governing-service-missing", peers("db"), peers("other")),
         ("still-starting", begins("200s"), begins("100s")),
         ("rollout-in-progress", in_rollout(1), in_rollout(2)),
         ("kept-open", two("main", "side"), two("work", "side")),
         ("pod-not-ready", two("work", "istio-proxy"), two("main", "side")),
     ]
+}
+
+/// A StatefulSet that names a Service which does not exist, and a pod of it that looks for another
+/// one below a name.
+fn peers(name: &str) -> Vec<Value> {
+    let message = format!("dial tcp: lookup db-1.{name}.n.svc on 10.0.0.10:53: no such host");
+    let last = json!({"lastState": {"terminated": {"message": message}}});
+    let set = db(
+        1,
+        json!({"spec": {"serviceName": "db"}, "status": {"readyReplicas": 0,
+        "availableReplicas": 0}}),
+    );
+    vec![set, db_pod(ill_pod("db-0", merged(crashing("Error", 1), last)))]
 }
 
 /// A pod whose startup probe has five minutes and has not passed for so long.

@@ -444,3 +444,58 @@ fn what_a_log_says_of_no_errors_or_at_a_low_level_is_no_reason() {
         assert!(sentence.contains(wanted), "{sentence}");
     }
 }
+
+#[test]
+fn a_statefulset_whose_pods_look_for_each_other_needs_its_service() {
+    let set = || {
+        db(
+            1,
+            json!({"spec": {"serviceName": "peers"}, "status": {"readyReplicas": 0,
+                "availableReplicas": 0}}),
+        )
+    };
+    let pod = || db_pod(ill_pod("db-0", unready("1h")));
+    let with = |log: &str, more: Vec<Value>| {
+        let all = [set(), pod()].into_iter().chain(more);
+        let mut snapshot: kube_diagnosis::Snapshot = all.collect();
+        let wanted = kube_diagnosis::wanted_logs(&snapshot, now(), 5);
+        for (pod, container, _) in wanted {
+            snapshot.add_last_words(&pod, &container, log);
+        }
+        let causes = kube_diagnosis::diagnose(&snapshot, now()).causes;
+        let root = |one: &kube_diagnosis::Cause| one.follows_from.clone().map_or("", |(_, id)| id);
+        causes.iter().map(|one| format!("{} <- {}", one.id, root(one))).collect::<Vec<_>>()
+    };
+    let log = "joins\nlookup db-1.peers.n.svc.cluster.local: no such host";
+    assert_eq!(
+        with(log, vec![]),
+        ["governing-service-missing <- ", "readiness-failing <- governing-service-missing"]
+    );
+    let alone = ["readiness-failing <- "];
+    assert_eq!(with("lookup mysql.shop: no such host", vec![]), alone);
+    assert_eq!(with("lookup db-1.peers-old: no such host", vec![]), alone);
+    assert_eq!(with("joined db-1.peers", vec![]), alone);
+    let service = object("Service", "peers", json!({"spec": {"clusterIP": "None"}}));
+    assert_eq!(with(log, vec![service]), alone);
+}
+
+#[test]
+fn in_a_namespace_that_is_being_deleted_nothing_is_missed() {
+    let space = |since: &str| {
+        object(
+            "Namespace",
+            "n",
+            json!({"metadata": {"namespace": null, "deletionTimestamp": ago(since)}}),
+        )
+    };
+    let missed = || cronjob(json!({"status": {"lastScheduleTime": "2026-01-14T02:00:00Z"}}));
+    assert_eq!(
+        named(&[space("20m"), missed()]),
+        [
+            "namespace/n namespace-not-emptied",
+            "cronjob/nightly missed-schedule <- namespace-not-emptied"
+        ]
+    );
+    assert!(sentences(&[space("20m"), missed()])[0].contains("left: 1 of CronJob"));
+    assert_eq!(named(&[space("20s")]), Vec::<String>::new());
+}
