@@ -61,6 +61,7 @@ const MOOT: &[&str] = &[
     "not-processed",
     "overlap-forbidden",
     "pods-not-created",
+    "pods-terminating",
     "pods-unavailable",
     "runs-without-success",
     "scaled-to-zero",

@@ -11,6 +11,7 @@ mod ingress;
 mod governing;
 mod init;
 mod job;
+mod leaving;
 mod mount;
 mod namespace;
 mod node;
@@ -58,6 +59,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         pods::KINDS,
         past::KINDS,
         starting::KINDS,
+        leaving::KINDS,
         workload::KINDS,
         rollout::KINDS,
         job::KINDS,

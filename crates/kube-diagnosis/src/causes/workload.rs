@@ -2,6 +2,7 @@
 //! have.
 
 use super::Kind;
+use super::leaving::{self, left_since};
 use super::placement::{Nowhere, why_nowhere};
 use super::revision::waits_for_rollout;
 use super::standby::stands_by;
@@ -9,8 +10,8 @@ use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, is_deleting, name, text, timestamp};
 use crate::pod::{is_live, is_ready, starting_since};
 use crate::symptom::{Symptom, not_made_of};
-use crate::view::{View, names};
-use jiff::{SignedDuration, Timestamp};
+use crate::view::View;
+use jiff::SignedDuration;
 use serde_json::Value;
 
 const SETS: &[&str] = &["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
@@ -89,6 +90,8 @@ pub(super) fn find(view: &View<'_>, of_pods: &[Cause], of_rollouts: &[Cause]) ->
             found.extend(unprocessed(view, workload).or_else(|| unexplained(view, workload)));
         }
     }
+    let told: Vec<Cause> = of_pods.iter().chain(&found).cloned().collect();
+    found.extend(leaving::of_jobs(view, &told, SETTLING));
     found
 }
 
@@ -271,30 +274,14 @@ fn unexplained(view: &View<'_>, workload: &Value) -> Option<Cause> {
     if young(workload) || changed {
         return None;
     }
-    let leaving: Vec<&Value> = view.pods_of(&object).filter(|pod| is_deleting(pod)).collect();
     let detail = format!("{available} of {wanted} are available");
-    let (detail, hint) = match leaving.first() {
-        Some(last) => (
-            format!(
-                "{detail}, and {} may take until {} to terminate",
-                names(leaving.iter().copied()),
-                text(&last["metadata"]["deletionTimestamp"])
-            ),
-            "check preStop and terminationGracePeriodSeconds of the pods: new ones wait for them"
-                .to_owned(),
-        ),
-        None => (detail, format!("look at it: kubectl describe -n {} {object}", object.namespace)),
-    };
+    if let Some(leaving) = leaving::cause(view, workload, &detail) {
+        return Some(leaving);
+    }
+    let hint = format!("look at it: kubectl describe -n {} {object}", object.namespace);
     let source = format!("{object}: status");
     let said = Evidence::new(source, detail.clone());
     Some(Cause::new("pods-unavailable", object, "", detail).seen([said]).hint(hint))
-}
-
-/// When a pod was asked to go: its deletion time contains its grace period.
-fn left_since(pod: &Value) -> Option<Timestamp> {
-    let metadata = &pod["metadata"];
-    let grace = SignedDuration::from_secs(count(&metadata["deletionGracePeriodSeconds"]));
-    timestamp(&metadata["deletionTimestamp"])?.checked_sub(grace).ok()
 }
 
 /// A pod that is starting, leaving, standing by, or not ready for long enough to be available.

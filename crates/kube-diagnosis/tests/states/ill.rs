@@ -278,6 +278,15 @@ fn pod_rows() -> Vec<Row> {
     ]
 }
 
+/// A Job of which so many pods run, and one has been terminating for four minutes.
+fn hanging(active: i64) -> Vec<Value> {
+    let status = json!({"status": {"active": active, "terminating": 1}});
+    let leaves = json!({"metadata": {"ownerReferences": null,
+        "deletionTimestamp": (now() + SignedDuration::from_mins(21)).to_string(),
+        "deletionGracePeriodSeconds": 1500}});
+    vec![job("import", "", "", status), owned(pod("import-x", leaves), "Job", "import")]
+}
+
 /// A StatefulSet that names a Service which does not exist, and a pod of it that looks for another
 /// one below a name.
 fn peers(name: &str) -> Vec<Value> {
@@ -470,7 +479,8 @@ fn workload_rows() -> Vec<Row> {
         ("rollout-paused", paused(json!({"spec": {"priority": 1}})), paused(json!({}))),
         ("rollout-stuck", stuck(1), stuck(0)),
         // a Deployment that recreates its pods waits for the one that leaves
-        ("pods-unavailable", and(web(1, 0), [leaving("20m")]), and(web(1, 0), [leaving("1m")])),
+        ("pods-terminating", and(web(1, 0), [leaving("20m")]), and(web(1, 0), [leaving("1m")])),
+        ("pods-terminating", hanging(0), hanging(1)),
         // one pod of the new revision holds up the others
         (
             "rollout-stuck",
