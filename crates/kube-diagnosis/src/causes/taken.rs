@@ -130,23 +130,36 @@ fn held(
     );
 }
 
-/// What to do where the other pod is of the same Deployment: a rolling update starts the new pod
+/// What to do where the other pod is of the same workload: a rolling update may start the new pod
 /// first, and that waits for the port of the old one.
 fn own(view: &View<'_>, cause: &Cause, waits: &Value, holder: &Holder<'_>) -> Option<&'static str> {
-    let deployment = Some(&cause.object).filter(|object| object.kind == "Deployment")?;
-    let deployment = view.get("Deployment", &deployment.name)?;
+    let workload = view.get(&cause.object.kind, &cause.object.name)?;
     if view.workload(holder.pod) != cause.object || !is_live(holder.pod) {
         return None;
     }
-    let hash = |pod: &Value| pod["metadata"]["labels"]["pod-template-hash"].clone();
-    let is_rolling =
-        deployment["spec"]["strategy"]["type"] != "Recreate" && hash(holder.pod) != hash(waits);
-    Some(if is_rolling {
-        "its old pod uses the hostPort, and the rolling update waits for the new one: set \
-            strategy.type to Recreate, or maxSurge to 0 and maxUnavailable to 1"
-    } else {
-        "run no more replicas than there are suitable nodes: one pod of a node can use the hostPort"
-    })
+    let is_other = |label: &str| {
+        let of = |pod: &Value| pod["metadata"]["labels"][label].clone();
+        of(holder.pod) != of(waits)
+    };
+    match cause.object.kind.as_str() {
+        "Deployment"
+            if workload["spec"]["strategy"]["type"] != "Recreate"
+                && is_other("pod-template-hash") =>
+        {
+            Some(
+                "its old pod uses the hostPort, and the rolling update waits for the new one: set \
+                    strategy.type to Recreate, or maxSurge to 0 and maxUnavailable to 1",
+            )
+        }
+        // it has one pod on a node, and a second one only while that is replaced
+        "DaemonSet" => Some(
+            "its old pod uses the hostPort, and the rolling update waits for the new one: set maxSurge \
+                to 0 and maxUnavailable to 1 in updateStrategy.rollingUpdate",
+        ),
+        _ => Some(
+            "run no more replicas than there are suitable nodes: one pod of a node can use the hostPort",
+        ),
+    }
 }
 
 /// The pod for which another one was preempted, in words, and what says so.

@@ -191,7 +191,8 @@ impl ContainerCase<'_> {
             self.make("oom-killed", "OOMKilled", message, LIMIT)
         } else if let Some((killer, said)) = self.run(terminated).killer() {
             last_words.clone_from(&said);
-            self.make(killer.id, killer.reason, format!("{said}; {message}"), killer.hint)
+            let hint = self.run(terminated).hint(killer, &said);
+            self.make(killer.id, killer.reason, format!("{said}; {message}"), hint)
         } else if own == "ContainerStatusUnknown" {
             self.make(
                 "container-lost",
@@ -280,11 +281,8 @@ impl ContainerCase<'_> {
             || format!("running, but its {word} probe does not pass"),
             |failed| failed.message.to_owned(),
         );
-        let hint = if starts {
-            "read its log to see how far it gets"
-        } else {
-            "send the request of the probe, and read the log to see what the container waits for"
-        };
+        let hint =
+            if starts { "read its log to see how far it gets" } else { probe_hint(&message) };
         Some(self.make(id, "NotReady", message, hint))
     }
 
@@ -405,6 +403,28 @@ fn is_missing(lower: &str) -> bool {
     lower.starts_with("couldn't find key")
         || (of_these || lower.contains("config key"))
             && (lower.contains("not found") || lower.contains("non-existent"))
+}
+
+/// What to do about a readiness probe, by what it says (pkg/probe and pkg/kubelet/prober).
+fn probe_hint(message: &str) -> &'static str {
+    let has = |part: &str| message.contains(part);
+    if has("executable file not found") {
+        "use a command for the probe that is in the image, or another sort of probe"
+    } else if has("server gave HTTP response to HTTPS client") {
+        "set scheme of the probe to HTTP: the program speaks no TLS on this port"
+    } else if has("malformed HTTP response") {
+        "set scheme of the probe to HTTPS, or correct its port: the program speaks no HTTP there"
+    } else if has("strconv.Atoi") || has("couldn't find port") {
+        "correct the port of the probe: no port of the container has this name"
+    } else if has("statuscode: 404") {
+        "correct the path of the probe: the program does not know it"
+    } else if has("connection refused") {
+        "check on which port and address the program listens, and read the log to see what it waits for"
+    } else if has("context deadline exceeded") || has("timed out") {
+        "find out why the program does not answer in time, or raise timeoutSeconds of the probe"
+    } else {
+        "send the request of the probe, and read the log to see what the container waits for"
+    }
 }
 
 fn start_hint(message: &str) -> &'static str {

@@ -63,6 +63,10 @@ const KILLERS: &[Killer] = &[
 pub(super) const HOOK: &str = "mend lifecycle.postStart of the container: run its command in it, \
     and wait there for what it needs";
 
+const EARLY: &str = "give it time to start, by a startupProbe or a higher initialDelaySeconds: it is \
+    killed as soon as its liveness probe can fail, and nothing listens by then; if it never does, check \
+    the port of the probe and the log";
+
 /// A run that has ended, of a container of which these events are.
 pub(super) struct Run<'a> {
     pub(super) pod: &'a Value,
@@ -88,6 +92,31 @@ impl<'a> Run<'a> {
             |failed| format!("{}: {}", killer.said, failed.message),
         );
         Some((killer, said))
+    }
+
+    /// What to do about a kill. One that comes as soon as the probe can have failed, while nothing
+    /// listens so far, need not be of a program that hangs.
+    pub(super) fn hint(&self, killer: &Killer, said: &str) -> &'static str {
+        let probe = "livenessProbe";
+        let is_early = || {
+            let (from, to) = self.started().zip(self.finished())?;
+            let times = self.spec[probe]["failureThreshold"].as_i64().unwrap_or(3);
+            let period = self.seconds(probe, "periodSeconds", 10);
+            let times = i32::try_from(times).unwrap_or(i32::MAX);
+            let budget =
+                self.seconds(probe, "initialDelaySeconds", 0) + period.saturating_mul(times);
+            let grace = self.pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+            let most = budget + self.slack(killer) + SignedDuration::from_secs(grace);
+            Some(to.duration_since(from) <= most)
+        };
+        if killer.probe == Some(probe)
+            && said.contains("connection refused")
+            && !self.spec["startupProbe"].is_object()
+            && is_early() == Some(true)
+        {
+            return EARLY;
+        }
+        killer.hint
     }
 
     /// The failure that it was killed for: the last one up to the kill, or one that goes on since. A
