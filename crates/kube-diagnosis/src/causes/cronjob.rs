@@ -158,7 +158,9 @@ fn refused(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
 
 fn made_since(view: &View<'_>, cronjob: &Value, time: Timestamp) -> bool {
     let made = view.last_event(cronjob, |event| event.reason == "SuccessfulCreate");
-    made.is_some_and(|made| made.at > time)
+    // it is written when the Job has been made (pkg/controller/cronjob, `syncCronJob`)
+    let last = timestamp(&cronjob["status"]["lastScheduleTime"]);
+    made.map(|made| made.at).into_iter().chain(last).any(|at| at > time)
 }
 
 /// Its policy forbids a second Job beside the first, which still runs.

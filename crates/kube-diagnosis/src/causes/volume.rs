@@ -172,6 +172,10 @@ fn unmatched(view: &View<'_>, claim: &Value, volume: &str) -> Option<Cause> {
     Some(Cause::new("volume-not-bound", object, "Pending", detail).seen([said]).hint(hint))
 }
 
+/// Volumes that are made by hand name a class that need not exist.
+const BY_CLASS: &str = "create the class, or, where volumes are made by hand, a PersistentVolume that \
+    names it; or make the claim anew with a class that exists";
+
 fn class_missing(view: &View<'_>, claim: &Value) -> Option<Cause> {
     if !view.has_read(&["StorageClass"]) {
         return None;
@@ -198,7 +202,7 @@ fn class_missing(view: &View<'_>, claim: &Value) -> Option<Cause> {
     Some(
         Cause::new("storage-class-missing", object, "ProvisioningFailed", detail)
             .seen([said])
-            .hint("create the class, or make the claim anew with one that exists"),
+            .hint(BY_CLASS),
     )
 }
 

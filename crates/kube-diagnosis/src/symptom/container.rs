@@ -165,7 +165,7 @@ impl ContainerCase<'_> {
                 Some(self.make("oom-killed", "OOMKilled", message, LIMIT))
             }
             "CreateContainerError" | "RunContainerError" | "ContainerCannotRun" | "StartError" => {
-                Some(self.make("start-error", reason, message, start_hint(message)))
+                Some(self.make("start-error", reason, message, self.start_hint(message)))
             }
             "PostStartHookError" => {
                 let event = self.case.seen.last(|event| {
@@ -205,7 +205,7 @@ impl ContainerCase<'_> {
                 "start-error",
                 if reason == "CrashLoopBackOff" { reason } else { own },
                 message,
-                start_hint(text(&terminated["message"])),
+                self.start_hint(text(&terminated["message"])),
             )
         } else if code == Some(0) {
             self.make(
@@ -236,6 +236,24 @@ impl ContainerCase<'_> {
             terminated,
             seen: &self.case.seen,
         }
+    }
+
+    /// What to do about a start that fails: a volume may hide what the image has at its place.
+    fn start_hint(&self, message: &str) -> &'static str {
+        let command = message.split_once("exec: \"").and_then(|(_, rest)| rest.split_once('"'));
+        let is_hidden = command.is_some_and(|(command, _)| {
+            array(&self.spec["volumeMounts"])
+                .filter(|mount| mount["subPath"].is_null())
+                .filter_map(|mount| {
+                    command.strip_prefix(filled(&mount["mountPath"])?.trim_end_matches('/'))
+                })
+                .any(|rest| rest.starts_with('/'))
+        });
+        if is_hidden && message.contains("no such file or directory") {
+            return "change mountPath of the volume that is mounted over the directory of the command, or \
+                put the command on it: what the image has there is hidden";
+        }
+        start_hint(message)
     }
 
     fn init_runs(&self, running: &Value) -> Symptom {
@@ -324,7 +342,8 @@ impl ContainerCase<'_> {
                     memory of its node"
             }
             Some(137) => {
-                "killed by SIGKILL: check the memory of its node, and what may kill processes there"
+                "read its log, as a program may end with this code itself; it is what SIGKILL leaves: \
+                    check the memory of its node, and what may kill processes there"
             }
             Some(143) => "ended by SIGTERM: check the events of the pod for the reason",
             _ if once => "read its log",

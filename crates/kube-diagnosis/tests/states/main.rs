@@ -5,6 +5,7 @@
 mod build;
 mod early;
 mod healthy;
+mod hints;
 mod ill;
 mod incidents;
 mod kills;

@@ -501,72 +501,10 @@ fn in_a_namespace_that_is_being_deleted_nothing_is_missed() {
 }
 
 #[test]
-fn what_to_do_about_a_readiness_probe_is_told_by_what_it_says() {
-    let hint = |message: &str| {
-        let mut all = web_with(ill_pod("web-a", unready("1h")));
-        all.push(of_main(
-            "web-a",
-            "Unhealthy",
-            "5s",
-            &format!("Readiness probe failed: {message}"),
-        ));
-        found(&all).causes.remove(0).hint
-    };
-    for (message, wanted) in [
-        (
-            "Get \"https://10.0.0.1:8080/\": http: server gave HTTP response to HTTPS client",
-            "scheme",
-        ),
-        ("exec: \"curl\": executable file not found in $PATH", "in the image"),
-        ("HTTP probe failed with statuscode: 404", "path of the probe"),
-        ("dial tcp 10.0.0.1:8080: connect: connection refused", "which port and address"),
-        ("HTTP probe failed with statuscode: 503", "send the request"),
-    ] {
-        assert!(hint(message).contains(wanted), "{message}: {}", hint(message));
-    }
-}
-
-#[test]
-fn a_program_that_is_killed_before_it_listens_needs_time() {
-    let hint = |run: &str, said: &str| {
-        let last = json!({"terminated": {"reason": "Error", "exitCode": 143, "startedAt": ago(run),
-            "finishedAt": ago("60s")}});
-        let crash = merged(
-            waiting("CrashLoopBackOff", "back-off"),
-            json!({"restartCount": 4,
-            "lastState": last}),
-        );
-        let spec = json!({"spec": {"terminationGracePeriodSeconds": 1, "containers": [{"name": "main",
-            "livenessProbe": {"initialDelaySeconds": 5, "periodSeconds": 5}}]}});
-        let mut all = web_with(merged(ill_pod("web-a", crash), spec));
-        let killing = "Container main failed liveness probe, will be restarted";
-        all.push(of_main("web-a", "Unhealthy", "61s", &format!("Liveness probe failed: {said}")));
-        all.push(merged(of_main("web-a", "Killing", "61s", killing), json!({"type": "Normal"})));
-        found(&all).causes.remove(0).hint
-    };
-    let refused = "dial tcp 10.0.0.1:8080: connect: connection refused";
-    assert!(hint("80s", refused).starts_with("give it time to start"));
-    // it ran for long, or answers
-    assert!(!hint("20m", refused).contains("give it time"));
-    assert!(!hint("80s", "HTTP probe failed with statuscode: 500").contains("give it time"));
-}
-
-#[test]
-fn a_daemonset_that_starts_the_new_pod_first_cannot_have_its_host_port_twice() {
-    let set = object(
-        "DaemonSet",
-        "agent",
-        json!({"spec": {"updateStrategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}}),
-    );
-    let ports = json!({"spec": {"containers": [{"name": "main", "ports": [{"containerPort": 80,
-        "hostPort": 8080}]}]}});
-    let of_set = |pod: Value| owned(merged(pod, ports.clone()), "DaemonSet", "agent");
-    let waits = unscheduled(
-        "agent-b",
-        "0/1 nodes are available: 1 node(s) didn't have free ports for \
-        the requested pod ports.",
-    );
-    let all = [set, of_set(pod("agent-a", json!({}))), of_set(waits)];
-    let hint = found(&all).causes.remove(0).hint;
-    assert!(hint.contains("maxSurge to 0"), "{hint}");
+fn a_run_that_was_refused_long_ago_is_over_when_a_later_one_was_made() {
+    let refused =
+        |when: &str| event("CronJob", "nightly", "FailedCreate", when, "is forbidden: quota");
+    // its last run was due ten hours ago
+    assert_eq!(named(&[cronjob(json!({})), refused("11h")]), Vec::<String>::new());
+    assert_eq!(named(&[cronjob(json!({})), refused("9h")]), ["cronjob/nightly jobs-not-created"]);
 }
