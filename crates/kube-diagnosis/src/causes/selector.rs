@@ -88,7 +88,11 @@ fn unheeded(view: &View<'_>, selector: &Value) -> Option<String> {
     let mut all: Vec<String> = pods
         .filter(|pod| selects(selector, &pod["metadata"]["labels"]))
         .map(|pod| {
-            let how = if is_finished(pod) { "has ended" } else { "is terminating" };
+            let how = match text(&pod["status"]["phase"]) {
+                "Failed" => "has failed",
+                _ if is_finished(pod) => "has ended",
+                _ => "is terminating",
+            };
             format!("pod {}, which {how}", name(pod))
         })
         .collect();
