@@ -5,20 +5,14 @@
 pub enum Weight {
     /// Something is wrong.
     Fault,
-    /// Somebody has set it so, or there is time left: a fault only where one asks about this object.
+    /// Somebody has set it so, it is at work, or there is time left: a fault only where one asks
+    /// about this object.
     Setting,
-    /// It is over, at work, or waits for its turn: never a fault.
+    /// It is over, waits for its turn, or is a guess: never a fault.
     Harmless,
 }
 
-const HARMLESS: &[&str] = &[
-    "init-container-runs",
-    "kept-open",
-    "recovered",
-    "rollout-in-progress",
-    "standby",
-    "still-starting",
-];
+const HARMLESS: &[&str] = &["kept-open", "recovered", "standby"];
 const SETTINGS: &[&str] = &[
     "certificate-expiring",
     "cronjob-suspended",
@@ -26,14 +20,17 @@ const SETTINGS: &[&str] = &[
     "disruption-never-allowed",
     "hpa-disabled",
     "hpa-maxed-out",
-    "no-endpoints",
     "ingress-unclassed",
+    "init-container-runs",
+    "no-endpoints",
     "node-cordoned",
     "quota-exhausted",
     "resize-infeasible",
+    "rollout-in-progress",
     "scaled-to-zero",
     "schedule-never-due",
     "scheduling-gated",
+    "still-starting",
     "suspended",
 ];
 
