@@ -3,6 +3,7 @@
 //! pkg/controller/daemon, `podsShouldBeOnNode`): the events on it remain.
 
 use super::past::{LONGER, RECENT, SETTLED};
+use super::workload::wanted;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{is_deleting, name, text};
 use crate::pod::{is_live, is_ready};
@@ -28,7 +29,9 @@ fn of_all(view: &View<'_>, over: bool) -> Vec<Cause> {
     let mut found = Vec::new();
     let about_pods = view.of("Event").iter().filter(|event| involved(event)["kind"] == "Pod");
     let events = read_all(about_pods);
-    for set in KINDS.iter().flat_map(|kind| view.of(kind)).filter(|set| !is_deleting(set)) {
+    // one that is scaled to 0 makes no other in their place
+    let wants = |set: &&Value| !is_deleting(set) && wanted(set) > 0;
+    for set in KINDS.iter().flat_map(|kind| view.of(kind)).filter(wants) {
         let ends = ends(view, set, &events);
         if is_over(view, set, &ends) == over {
             found.extend(cause(view, set, &ends, over));

@@ -150,6 +150,8 @@ fn a_pod_of_a_statefulset_that_is_evicted_again_and_again_is_told_by_its_events(
     let settled = [evicted("a", "db-0", "500s"), evicted("b", "db-0", "450s")];
     assert_eq!(named(&with("440s", &settled)), ["statefulset/db recovered"]);
     let nothing = Vec::<String>::new();
+    let none = [db(0, json!({})), often[1].clone(), often[2].clone()];
+    assert_eq!(named(&none), nothing);
     let old = [evicted("a", "db-0", "50m"), evicted("b", "db-0", "45m")];
     assert_eq!(named(&with("44m", &old)), nothing);
     // of another set, and what an autoscaler of nodes has moved
