@@ -8,6 +8,7 @@ use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, filled, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
 use crate::view::{DeclaredPort, View, declared_ports, listed, names, protocol, said, selects};
+use crate::weight::{Weight, weight};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -191,13 +192,17 @@ fn unready(view: &View<'_>, service: &Value, pods: &[&Value], so_far: &[Cause]) 
     if service["spec"]["publishNotReadyAddresses"] == true || pods.iter().any(|pod| is_ready(pod)) {
         return None;
     }
-    let own = so_far
-        .iter()
-        .find(|cause| pods.iter().any(|pod| cause.pods.iter().any(|ill| ill == name(pod))));
-    let starts = |pod: &&&Value| own.is_none() && starting_since(pod, view.now).is_some();
+    let has = |cause: &Cause, pod: &Value| cause.pods.iter().any(|ill| ill == name(pod));
+    let is_fault = |cause: &&Cause| weight(cause.id) == Weight::Fault;
+    let own = so_far.iter().filter(is_fault).find(|cause| pods.iter().any(|pod| has(cause, pod)));
+    // what is at work is no fault of the pod, and its Service leads nowhere all the same
+    let is_at_work = |pod: &Value| so_far.iter().any(|cause| !is_fault(&cause) && has(cause, pod));
+    let starts = |pod: &&&Value| {
+        own.is_none() && (starting_since(pod, view.now).is_some() || is_at_work(pod))
+    };
     let object = Object::of(service);
     let cause = if let Some(pod) = pods.iter().find(starts) {
-        Cause::new("no-endpoints", object, "", format!("pod {} is starting", name(pod)))
+        Cause::new("no-endpoints", object, "", format!("pod {} is not ready yet", name(pod)))
             .hint("wait until it is ready")
     } else {
         let detail = match pods {

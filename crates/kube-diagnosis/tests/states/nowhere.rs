@@ -91,7 +91,24 @@ fn a_service_whose_pods_start() {
         json!({"metadata": {"creationTimestamp": ago("20s")}}),
     );
     let objects = [web(1, 0), vec![starting, service(json!({}))]].concat();
-    assert_eq!(said(&objects).0, "pod web-a is starting");
+    assert_eq!(said(&objects).0, "pod web-a is not ready yet");
+}
+
+/// What is at work with a pod is no fault from which the state of its Service would follow.
+#[test]
+fn a_service_whose_pod_is_at_work() {
+    let probe = json!({"startupProbe": {"periodSeconds": 10, "failureThreshold": 60},
+        "ports": [{"containerPort": 8080, "name": "http"}]});
+    let pod = merged(
+        ill_pod("web-a", unready("5m")),
+        json!({"metadata": {"creationTimestamp": ago("5m")},
+            "spec": {"containers": [merged(json!({"name": "main", "image": "example.com/web:1"}),
+                probe)]}}),
+    );
+    let started = json!({"status": {"containerStatuses": [merged(unready("5m"),
+        json!({"started": false, "state": {"running": {"startedAt": ago("5m")}}}))]}});
+    let objects = [web(1, 0), vec![merged(pod, started), service(json!({}))]].concat();
+    assert_eq!(named(&objects), ["deployment/web still-starting", "service/web no-endpoints"]);
 }
 
 /// A CronJob with the same label is no reason to be silent of the Deployment that is scaled to 0.
