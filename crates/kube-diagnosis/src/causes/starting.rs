@@ -71,7 +71,7 @@ fn cause(workload: Object, pod: &Value, start: &Start<'_>) -> Cause {
     let Start { container, probe, since, until, failed } = start;
     let said = failed.map(|failed| format!(": {}", failed.message)).unwrap_or_default();
     let detail = format!(
-        "{container} runs since {since}, and its {probe} probe has until {until} to pass{said}"
+        "{container} runs since {since}, and its {probe} probe has time until {until}{said}"
     );
     let source = format!("pod/{}: container {container}", name(pod));
     let seen = Evidence::new(source, format!("running since {since}, not ready{said}"));
