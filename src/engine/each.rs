@@ -4,7 +4,7 @@ use super::ended::{Ended, Lack, worst};
 use super::scope::{Blank, Scope};
 use super::{EngineError, Run};
 use crate::document::Step;
-use crate::event::{Effect, Event, Outcome, Reason, StepFinished, is_within};
+use crate::event::{Effect, Event, Outcome, Reason, StepFinished, StepStarted, is_within};
 use crate::expression::{Budget, Data, Jq};
 use crate::secret::has_label;
 use crate::state::ChangeState;
@@ -120,6 +120,16 @@ impl Run {
             state.ended().filter(is_gone).filter(|step| !has_changed(step)).cloned().collect()
         });
         for step in gone {
+            // what is over can only end otherwise once it was begun again
+            self.recorder.record(Event::StepStarted(StepStarted {
+                path: step.path.clone(),
+                id: step.id.clone(),
+                title: step.title.clone(),
+                action: step.action.clone(),
+                effect: step.effect,
+                digest: step.digest.clone(),
+                item: step.item.clone(),
+            }))?;
             let ended = StepFinished {
                 outcome: Outcome::Skipped,
                 reason: NO_LONGER.to_owned(),

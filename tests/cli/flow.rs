@@ -67,7 +67,7 @@ steps:
     when: $run.id != null and ($params.via == "hpa" and $params.via != "x")
     value: $params
   - id: good
-    when: $run.id != null and $steps.given.passed
+    when: $run.id != null and $steps.look.passed
     value: $params
   - id: nothing
     when: $steps.look.output.spec.type == "ClusterIP"
@@ -90,7 +90,7 @@ findings:
     for (path, outcome, why) in [
         ("given", "skipped", "parameter from is not given"),
         ("helm", "skipped", "parameter via is helm"),
-        ("good", "skipped", "step given was skipped: parameter from is not given"),
+        ("good", "skipped", "step look failed"),
         ("nothing", "unknown", &format!("step look: {gone}")),
     ] {
         assert_eq!(reason(&document, path), why);
