@@ -4,7 +4,7 @@ use super::ended::{Ended, Lack, worst};
 use super::scope::{Blank, Scope};
 use super::{EngineError, Run};
 use crate::document::Step;
-use crate::event::{Effect, Event, Outcome, Reason, StepFinished, StepStarted, is_within};
+use crate::event::{Effect, Event, Outcome, Reason, StepFinished, StepStarted, covers};
 use crate::expression::{Budget, Data, Jq};
 use crate::secret::has_label;
 use crate::state::ChangeState;
@@ -104,7 +104,7 @@ impl Run {
     /// seen of them says nothing now. A change that was made stays one.
     fn let_go(&self, path: &str, rounds: &[String]) -> Result<(), EngineError> {
         let is_gone = |step: &&StepFinished| {
-            let within = |round: &String| step.path == *round || is_within(&step.path, round);
+            let within = |round: &String| covers(round, &step.path);
             let of_loop = step.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('['));
             of_loop && !rounds.iter().any(within)
         };
@@ -113,8 +113,7 @@ impl Run {
                 let mut changing = state.changing_steps();
                 step.effect == Effect::Opaque
                     || changing.any(|(at, changes)| {
-                        (at == step.path || is_within(at, &step.path))
-                            && changes.iter().any(ChangeState::is_made)
+                        covers(&step.path, at) && changes.iter().any(ChangeState::is_made)
                     })
             };
             state.ended().filter(is_gone).filter(|step| !has_changed(step)).cloned().collect()

@@ -379,13 +379,12 @@ impl Scope {
         let reached = self.reached(references);
         let names = reached.iter().filter(|reference| reference.root == "steps");
         names.filter_map(|reference| reference.name.as_deref()).find_map(|id| {
-            let result = self.result(id)?;
-            let is_missing = |rounds: &Value| {
-                let rounds = rounds.as_array().into_iter().flatten();
-                rounds.into_iter().any(|round| round.get("output").is_some_and(Value::is_null))
+            let result = self.result(id).filter(|result| !result.outcome.is_good())?;
+            let lacks_a_round = |output: &Value| {
+                let mut rounds = output.as_array().into_iter().flatten();
+                rounds.any(|round| round.get("output").is_some_and(Value::is_null))
             };
-            let is_fruitless = result.output.is_null() || is_missing(&result.output.to_value());
-            if result.outcome.is_good() || !is_fruitless {
+            if !result.output.is_null() && !lacks_a_round(&result.output.to_value()) {
                 return None;
             }
             // of rounds each says it for itself

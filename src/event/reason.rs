@@ -25,7 +25,8 @@ pub enum Reason {
         /// Its value in a word, empty if it is; none if it was not given.
         value: Option<String>,
     },
-    /// Its condition asks for another end of a step.
+    /// How a step ended: its condition asks for another end, or it needs what that step has not
+    /// returned.
     Ended {
         /// Id of that step.
         step: String,

@@ -1,6 +1,6 @@
 //! Parts of API objects, as they are read everywhere: what is absent is empty.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// The condition of this type of an object's status.
@@ -33,6 +33,11 @@ pub fn count(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
 }
 
+/// A number of seconds as a time; none if it is absent.
+pub fn seconds(value: &Value) -> Option<SignedDuration> {
+    value.as_i64().map(SignedDuration::from_secs)
+}
+
 /// The name of an object.
 pub fn name(object: &Value) -> &str {
     text(&object["metadata"]["name"])
@@ -51,6 +56,24 @@ pub fn stated<'a>(object: &'a Value, kind: &str, status: &str) -> Option<&'a Val
 /// The owner reference that is the object's controller.
 pub fn controller(object: &Value) -> Option<&Value> {
     array(&object["metadata"]["ownerReferences"]).find(|owner| owner["controller"] == true)
+}
+
+/// Whether a Service or an Ingress has an address, which whoever serves it writes into its status.
+pub fn has_address(object: &Value) -> bool {
+    array(&object["status"]["loadBalancer"]["ingress"]).next().is_some()
+}
+
+/// The names of the keys of a ConfigMap or Secret.
+pub fn data_keys(object: &Value) -> impl Iterator<Item = &str> {
+    let of = |field: &str| object[field].as_object().into_iter().flatten();
+    of("data").chain(of("binaryData")).map(|(key, _)| key.as_str())
+}
+
+/// Whether a name is that of a maker with a number behind it: `db-0`, `nightly-29934013`.
+pub(crate) fn is_numbered(name: &str, maker: &str) -> bool {
+    let number = name.strip_prefix(maker).and_then(|rest| rest.strip_prefix('-'));
+    number
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|one| one.is_ascii_digit()))
 }
 
 /// Suffixes of quantities with their factors

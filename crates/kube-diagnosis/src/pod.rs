@@ -1,7 +1,7 @@
 //! The state of a pod, as kubectl shows it. Pure.
 
 pub use crate::object::is_deleting;
-use crate::object::{array, condition, filled, text, timestamp};
+use crate::object::{array, condition, filled, seconds, text, timestamp};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -101,18 +101,15 @@ pub(crate) fn patience(spec: &Value, starts: bool) -> SignedDuration {
 /// probe. How often is said of a container that was ready: one that never was is not ready from the
 /// start (pkg/kubelet/prober/worker.go, initialValue), so that this gives it no more than `LONGEST`.
 fn failing(probe: &Value) -> Option<SignedDuration> {
-    let seconds = |key: &str, otherwise: i64| {
-        SignedDuration::from_secs(probe[key].as_i64().unwrap_or(otherwise))
-    };
-    let period = seconds("periodSeconds", 10);
-    let delay = seconds("initialDelaySeconds", 0);
+    let period = seconds(&probe["periodSeconds"]).unwrap_or(SignedDuration::from_secs(10));
+    let delay = seconds(&probe["initialDelaySeconds"]).unwrap_or_default();
     let asked = budget(probe) - period - delay;
     probe.is_object().then(|| delay + asked.min(period.max(LONGEST)))
 }
 
 /// The time that a probe leaves by its own fields: until the first one, and until as many have
 /// failed as must. The defaults are those of the API (pkg/apis/core/v1/defaults.go).
-fn budget(probe: &Value) -> SignedDuration {
+pub(crate) fn budget(probe: &Value) -> SignedDuration {
     let seconds = |key: &str, otherwise: i64| probe[key].as_i64().unwrap_or(otherwise);
     let failures = seconds("failureThreshold", 3).saturating_mul(seconds("periodSeconds", 10));
     SignedDuration::from_secs(seconds("initialDelaySeconds", 0).saturating_add(failures))

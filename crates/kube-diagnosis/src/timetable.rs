@@ -1,7 +1,9 @@
 //! What a CronJob was due to run and what it ran, by the rules of its controller:
 //! `pkg/controller/cronjob/` of kube-controller-manager (`syncCronJob`, `mostRecentScheduleTime`).
 
-use crate::object::{array, condition, controller, filled, is_deleting, name, text, timestamp};
+use crate::object::{
+    array, condition, controller, filled, is_deleting, name, seconds, text, timestamp,
+};
 use crate::schedule::Schedule;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -211,7 +213,7 @@ fn why(cronjob: &Value, due: &Due, jobs: &[JobRun], now: Timestamp) -> NotStarte
     if spec["suspend"] == true {
         return NotStarted::Suspended;
     }
-    let deadline = spec["startingDeadlineSeconds"].as_i64().map(SignedDuration::from_secs);
+    let deadline = seconds(&spec["startingDeadlineSeconds"]);
     let late = |deadline| due.last.is_some_and(|last| now.duration_since(last) > deadline);
     // what ran when it was due, and held it up until then
     let held = |job: &JobRun| {

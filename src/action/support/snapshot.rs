@@ -6,7 +6,9 @@ use super::node_summary::{kubelet_path, volumes_of_claims};
 use super::port_state::port_state;
 use crate::action::{Context, Failure, Target, Which};
 use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, Selection, builtin};
-use crate::diagnosis::object::{array, filled, is_deleting, name, stated, text};
+use crate::diagnosis::object::{
+    array, data_keys, filled, has_address, is_deleting, name, stated, text,
+};
 use crate::diagnosis::pod::{is_live, is_ready};
 use crate::diagnosis::{Object, PortState, Snapshot, wanted_keys, wanted_logs, wanted_ports};
 use base64::Engine;
@@ -223,9 +225,7 @@ async fn list_if(
 }
 
 fn has_unserved_ingress(snapshot: &Snapshot) -> bool {
-    let is_served =
-        |ingress: &Value| array(&ingress["status"]["loadBalancer"]["ingress"]).next().is_some();
-    snapshot.of("Ingress").iter().any(|ingress| !is_served(ingress))
+    snapshot.of("Ingress").iter().any(|ingress| !has_address(ingress))
 }
 
 fn has_waiting_claims(snapshot: &Snapshot) -> bool {
@@ -360,7 +360,7 @@ fn public(context: &Context, secret: &Value) -> Value {
     let metadata = &secret["metadata"];
     json!({"apiVersion": "v1", "kind": "Secret", "type": secret["type"],
         "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
-        "certificate": certificate, "keys": key_names(secret)})
+        "certificate": certificate, "keys": data_keys(secret).collect::<Vec<_>>()})
 }
 
 /// The ConfigMaps and Secrets of which ill containers mount a part, with the names of their keys and
@@ -375,17 +375,11 @@ async fn keys(
         let kind = builtin(&wanted.kind)?;
         let object = cluster.get(&kind, Some(namespace), &wanted.name).await.ok()?;
         let metadata = json!({"name": wanted.name, "namespace": namespace});
-        let keys = key_names(&object);
+        let keys: Vec<&str> = data_keys(&object).collect();
         let said = json!({"kind": wanted.kind, "metadata": metadata, "keys": keys});
         Some((wanted.kind, said))
     });
     join_all(read).await.into_iter().flatten().collect()
-}
-
-/// The names of the keys of a ConfigMap or Secret.
-fn key_names(object: &Value) -> Vec<&str> {
-    let of = |field: &str| object[field].as_object().into_iter().flatten();
-    of("data").chain(of("binaryData")).map(|(key, _)| key.as_str()).collect()
 }
 
 /// The last lines of containers that have ended. One that cannot be read says nothing.

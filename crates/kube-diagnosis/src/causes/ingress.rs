@@ -1,7 +1,8 @@
 //! Ingresses that lead to no Service, or that nobody serves.
 
+use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, filled, is_deleting, name, text};
+use crate::object::{array, filled, has_address, is_deleting, name, text};
 use crate::view::{View, listed};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -14,15 +15,36 @@ const CLASS: &str = "kubernetes.io/ingress.class";
 /// Of the class for Ingresses without one.
 const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
 
+const CLASSES: &[&str] = &["Ingress", "IngressClass"];
+
+pub(super) const KINDS: &[Kind] = &[
+    Kind(
+        "backend-missing",
+        "leads to a Service or a port that does not exist",
+        &["Ingress", "Service"],
+    ),
+    Kind("ingress-class-missing", "is of a class that does not exist", CLASSES),
+    Kind(
+        "ingress-unclassed",
+        "has no class, no class is the default, and nobody serves it",
+        CLASSES,
+    ),
+];
+
+pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
+    let ingresses = view.of("Ingress").iter().filter(|ingress| !is_deleting(ingress));
+    ingresses
+        .flat_map(|ingress| backends(view, ingress).into_iter().chain(unserved(view, ingress)))
+        .collect()
+}
+
 /// An Ingress of a class that does not exist, or without one where none is the default. Whoever
 /// serves it writes an address into its status.
-pub(super) fn unserved(view: &View<'_>, ingress: &Value) -> Option<Cause> {
+fn unserved(view: &View<'_>, ingress: &Value) -> Option<Cause> {
     let (spec, metadata) = (&ingress["spec"], &ingress["metadata"]);
-    let balancer = &ingress["status"]["loadBalancer"];
-    if !balancer.is_object()
-        || array(&balancer["ingress"]).next().is_some()
+    if !ingress["status"]["loadBalancer"].is_object()
+        || has_address(ingress)
         || metadata["annotations"][CLASS].is_string()
-        || is_deleting(ingress)
         || !view.has_read(&["IngressClass"])
         || !view.older(&metadata["creationTimestamp"], SERVED)
     {
@@ -50,8 +72,8 @@ pub(super) fn unserved(view: &View<'_>, ingress: &Value) -> Option<Cause> {
 }
 
 /// The Services of an Ingress that do not exist, or not with that port.
-pub(super) fn backends(view: &View<'_>, ingress: &Value) -> Vec<Cause> {
-    if is_deleting(ingress) || !view.has_read(&["Service"]) {
+fn backends(view: &View<'_>, ingress: &Value) -> Vec<Cause> {
+    if !view.has_read(&["Service"]) {
         return Vec::new();
     }
     let mut wrong: Vec<String> = Vec::new();

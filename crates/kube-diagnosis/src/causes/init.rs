@@ -3,7 +3,7 @@
 
 use super::detail::container_of;
 use super::reason::mentions;
-use crate::object::{array, name, stated, text, timestamp};
+use crate::object::{array, name, seconds, stated, text, timestamp};
 use crate::symptom::Symptom;
 use crate::view::View;
 use jiff::{SignedDuration, Timestamp};
@@ -90,10 +90,6 @@ fn given(owner: &Value, pod: &Value, since: Timestamp) -> Option<(&'static str, 
     .into_iter()
     .filter_map(|(field, until)| Some((field, until?)));
     all.next()
-}
-
-fn seconds(value: &Value) -> Option<SignedDuration> {
-    value.as_i64().map(SignedDuration::from_secs)
 }
 
 /// It says again and again that something is not there.

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, count, is_deleting, text, timestamp};
+use crate::object::{count, is_deleting, seconds, stated, text, timestamp};
 use crate::view::{View, names};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -19,7 +19,7 @@ const HINT: &str =
 /// When a pod was asked to go: its deletion time contains its grace period.
 pub(super) fn left_since(pod: &Value) -> Option<Timestamp> {
     let metadata = &pod["metadata"];
-    let grace = SignedDuration::from_secs(count(&metadata["deletionGracePeriodSeconds"]));
+    let grace = seconds(&metadata["deletionGracePeriodSeconds"]).unwrap_or_default();
     timestamp(&metadata["deletionTimestamp"])?.checked_sub(grace).ok()
 }
 
@@ -46,7 +46,7 @@ pub(super) fn of_jobs(view: &View<'_>, so_far: &[Cause], long: SignedDuration) -
         let status = &job["status"];
         let is_over = ["Complete", "Failed", "SuccessCriteriaMet", "FailureTarget", "Suspended"]
             .iter()
-            .any(|kind| condition(job, kind).is_some_and(|one| one["status"] == "True"));
+            .any(|kind| stated(job, kind, "True").is_some());
         let object = Object::of(job);
         let is_told = so_far.iter().any(|cause| cause.object == object);
         let mut pods = view.pods_of(&object).filter(|pod| is_deleting(pod)).peekable();

@@ -65,6 +65,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         job::KINDS,
         cronjob::KINDS,
         service::KINDS,
+        ingress::KINDS,
         autoscaler::KINDS,
         api_service::KINDS,
         disruption::KINDS,
@@ -92,6 +93,7 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     let of_cronjobs = cronjob::find(view, &found);
     found.extend(of_cronjobs);
     found.extend(service::find(view, &found));
+    found.extend(ingress::find(view));
     found.extend(autoscaler::find(view, &found));
     found.extend(api_service::find(view));
     found.extend(disruption::find(view, &found));

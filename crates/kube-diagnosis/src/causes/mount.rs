@@ -4,7 +4,7 @@
 
 use super::detail::container_of;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, filled, name, text};
+use crate::object::{array, data_keys, filled, name, text};
 use crate::view::{View, listed};
 use serde_json::Value;
 
@@ -163,9 +163,7 @@ fn keys(object: &Value) -> Option<Vec<&str>> {
     if let Some(keys) = object["keys"].as_array() {
         return Some(keys.iter().map(text).collect());
     }
-    let of = |field: &str| object[field].as_object().into_iter().flatten();
-    let all = || of("data").chain(of("binaryData")).map(|(key, _)| key.as_str());
-    (object["kind"] == "ConfigMap").then(|| all().collect())
+    (object["kind"] == "ConfigMap").then(|| data_keys(object).collect())
 }
 
 /// The files that a source gives; none if that is not known.

@@ -5,7 +5,7 @@
 use super::past::{LONGER, RECENT, SETTLED};
 use super::workload::wanted;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{is_deleting, name, text};
+use crate::object::{is_deleting, is_numbered, name, text};
 use crate::pod::{is_live, is_ready};
 use crate::symptom::{ObjectEvent, Symptom, ended_by, involved, point, read_all};
 use crate::view::{View, listed};
@@ -67,11 +67,11 @@ fn ends<'a>(view: &View<'a>, set: &Value, events: &[ObjectEvent<'a>]) -> Vec<End
 /// Whether a pod is of a set by its name: `SET-ORDINAL`, or `SET-` and five letters or digits of a
 /// DaemonSet. The pod itself is gone.
 fn is_of(set: &Value, pod: &str) -> bool {
+    if set["kind"] == "StatefulSet" {
+        return is_numbered(pod, name(set));
+    }
     let rest = pod.strip_prefix(name(set)).and_then(|rest| rest.strip_prefix('-'));
-    rest.is_some_and(|rest| match text(&set["kind"]) {
-        "StatefulSet" => !rest.is_empty() && rest.bytes().all(|one| one.is_ascii_digit()),
-        _ => rest.len() == 5 && rest.bytes().all(|one| one.is_ascii_alphanumeric()),
-    })
+    rest.is_some_and(|rest| rest.len() == 5 && rest.bytes().all(|one| one.is_ascii_alphanumeric()))
 }
 
 /// Whether its pods are ready again and will stay so, as far as can be told: after one end, or after

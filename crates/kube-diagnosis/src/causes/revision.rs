@@ -1,5 +1,6 @@
 //! A pod of a revision of a Deployment that is being rolled out, which has the time of the rollout.
 
+use super::workload::wanted;
 use crate::cause::Object;
 use crate::object::{controller, count, stated, text, timestamp};
 use crate::pod::{is_live, is_ready, restarts};
@@ -20,8 +21,7 @@ pub(super) fn has_its_rollout(view: &View<'_>, pod: &Value, symptom: &Symptom) -
 pub(super) fn lacks_pods(view: &View<'_>, pod: &Value) -> bool {
     let workload = view.workload(pod);
     view.get("Deployment", &workload.name).is_some_and(|deployment| {
-        let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
-        count(&deployment["status"]["availableReplicas"]) < wanted
+        count(&deployment["status"]["availableReplicas"]) < wanted(deployment)
     })
 }
 
@@ -43,15 +43,15 @@ fn is_rolled_out(view: &View<'_>, pod: &Value) -> bool {
             .any(|other| is_live(other) && is_ready(other) && is_newer(view, pod, other))
 }
 
+/// The revision of a Deployment that a ReplicaSet keeps.
+pub(super) fn number(set: &Value) -> Option<u64> {
+    text(&set["metadata"]["annotations"]["deployment.kubernetes.io/revision"]).parse().ok()
+}
+
 /// Whether a pod of a Deployment is of a later revision than another.
 fn is_newer(view: &View<'_>, pod: &Value, than: &Value) -> bool {
     let set = |pod: &Value| controller(pod).map(|owner| text(&owner["name"]).to_owned());
-    let revision = |pod: &Value| {
-        let set = view.get("ReplicaSet", &set(pod)?)?;
-        text(&set["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
-            .parse::<u64>()
-            .ok()
-    };
+    let revision = |pod: &Value| number(view.get("ReplicaSet", &set(pod)?)?);
     let made = |pod: &Value| timestamp(&pod["metadata"]["creationTimestamp"]);
     set(pod) != set(than)
         && match (revision(pod), revision(than)) {

@@ -1,6 +1,7 @@
 //! Changes of a Deployment, StatefulSet or DaemonSet that do not get through.
 
 use super::Kind;
+use super::revision;
 use super::standby::stands_by;
 use super::workload::{is_behind, wanted};
 use crate::cause::{Cause, Evidence, Object};
@@ -139,8 +140,7 @@ fn roll_back(view: &View<'_>, object: &Object) -> String {
         .iter()
         .filter(|set| controller(set).is_some_and(&is_it))
         .filter_map(|set| {
-            let revision = text(&set["metadata"]["annotations"][REVISION]).parse().ok()?;
-            Some((revision, count(&set["status"]["readyReplicas"]) > 0))
+            Some((revision::number(set)?, count(&set["status"]["readyReplicas"]) > 0))
         })
         .collect();
     sets.sort_unstable();
@@ -151,8 +151,6 @@ fn roll_back(view: &View<'_>, object: &Object) -> String {
     let namespace = &object.namespace;
     format!("mend the new revision, or roll back: kubectl rollout undo -n {namespace} {object}{to}")
 }
-
-const REVISION: &str = "deployment.kubernetes.io/revision";
 
 fn look(object: &Object) -> String {
     format!("kubectl describe -n {} {object}", object.namespace)

@@ -1,11 +1,10 @@
 //! Services that lead nowhere.
 
 use super::Kind;
-use super::ingress::{backends, unserved};
 use super::port::unheard;
 use super::selector::nothing_selected;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, filled, is_deleting, name, text};
+use crate::object::{array, filled, has_address, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
 use crate::view::{DeclaredPort, View, declared_ports, listed, names, protocol, said, selects};
 use crate::weight::{Weight, weight};
@@ -13,7 +12,6 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 const SERVICE: &[&str] = &["Service", "Pod"];
-const INGRESS: &[&str] = &["Ingress", "IngressClass"];
 
 pub(super) const KINDS: &[Kind] = &[
     Kind("selector-matches-nothing", "selects no pod", SERVICE),
@@ -28,17 +26,6 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("scaled-to-zero", "leads to a workload that is scaled to 0", SERVICE),
     Kind("no-ready-endpoints", "has no ready endpoint", SERVICE),
     Kind("load-balancer-pending", "waits for its load balancer", &["Service"]),
-    Kind(
-        "backend-missing",
-        "leads to a Service or a port that does not exist",
-        &["Ingress", "Service"],
-    ),
-    Kind("ingress-class-missing", "is of a class that does not exist", INGRESS),
-    Kind(
-        "ingress-unclassed",
-        "has no class, no class is the default, and nobody serves it",
-        INGRESS,
-    ),
 ];
 
 /// Kinds whose pod template shows which pods there would be.
@@ -52,8 +39,6 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
         found.extend(of_service(view, service, so_far));
     }
     found.extend(view.of("Service").iter().filter_map(|service| balancer(view, service)));
-    found.extend(view.of("Ingress").iter().flat_map(|ingress| backends(view, ingress)));
-    found.extend(view.of("Ingress").iter().filter_map(|ingress| unserved(view, ingress)));
     found
 }
 
@@ -109,9 +94,8 @@ const BALANCING: SignedDuration = SignedDuration::from_mins(5);
 /// A Service that waits for its load balancer.
 fn balancer(view: &View<'_>, service: &Value) -> Option<Cause> {
     let (spec, status) = (&service["spec"], &service["status"]);
-    let has_address = array(&status["loadBalancer"]["ingress"]).next().is_some();
     if spec["type"] != "LoadBalancer"
-        || has_address
+        || has_address(service)
         || !status.is_object()
         || is_deleting(service)
         || !view.older(&service["metadata"]["creationTimestamp"], BALANCING)

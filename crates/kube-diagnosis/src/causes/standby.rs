@@ -1,9 +1,8 @@
 //! A pod that is not ready as another one of it does the work.
 
-use crate::object::{array, filled, name, text, timestamp};
+use crate::object::{array, filled, name, seconds, text, timestamp};
 use crate::pod::{is_live, is_ready, restarts};
 use crate::view::View;
-use jiff::SignedDuration;
 use serde_json::Value;
 
 pub(super) const STANDBY: &str = "nothing, if it is made to wait for its turn; otherwise send the request of \
@@ -35,7 +34,7 @@ pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
 /// tools/leaderelection, `isLeaseValid`). One that does not say so is no proof.
 fn is_held(view: &View<'_>, lease: &Value) -> bool {
     let spec = &lease["spec"];
-    let lasts = spec["leaseDurationSeconds"].as_i64().map(SignedDuration::from_secs);
+    let lasts = seconds(&spec["leaseDurationSeconds"]);
     filled(&spec["holderIdentity"]).is_some()
         && timestamp(&spec["renewTime"])
             .zip(lasts)

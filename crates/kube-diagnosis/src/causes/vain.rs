@@ -3,7 +3,7 @@
 
 use super::cronjob::{COUNTED, by_hand, changed, zone};
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, name, stated, text, timestamp};
+use crate::object::{array, is_numbered, name, stated, text, timestamp};
 use crate::schedule::Schedule;
 use crate::symptom::{ObjectEvent, read_all};
 use crate::view::{View, listed};
@@ -54,10 +54,7 @@ pub(super) fn in_vain(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
 fn ended<'a>(view: &View<'a>, cronjob: &Value, since: Timestamp) -> BTreeMap<&'a str, Evidence> {
     let own = name(cronjob);
     // the controller names them by the time of the run, and people by something else
-    let is_own = |job: &str| {
-        let time = job.strip_prefix(own).and_then(|rest| rest.strip_prefix('-'));
-        time.is_some_and(|time| !time.is_empty() && time.bytes().all(|one| one.is_ascii_digit()))
-    };
+    let is_own = |job: &str| is_numbered(job, own);
     let all = read_all(view.of("Event")).into_iter().filter(|event| event.at > since);
     let events: Vec<ObjectEvent<'a>> = all
         .filter(|event| match text(&event.about["kind"]) {

@@ -3,6 +3,7 @@
 
 use super::{ObjectEvent, ObjectEvents};
 use crate::object::timestamp;
+use crate::pod::budget;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -100,13 +101,9 @@ impl<'a> Run<'a> {
         let probe = "livenessProbe";
         let is_early = || {
             let (from, to) = self.started().zip(self.finished())?;
-            let times = self.spec[probe]["failureThreshold"].as_i64().unwrap_or(3);
-            let period = self.seconds(probe, "periodSeconds", 10);
-            let times = i32::try_from(times).unwrap_or(i32::MAX);
-            let budget =
-                self.seconds(probe, "initialDelaySeconds", 0) + period.saturating_mul(times);
+            let time = budget(&self.spec[probe]);
             let grace = self.pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
-            let most = budget + self.slack(killer) + SignedDuration::from_secs(grace);
+            let most = time + self.slack(killer) + SignedDuration::from_secs(grace);
             Some(to.duration_since(from) <= most)
         };
         if killer.probe == Some(probe)
