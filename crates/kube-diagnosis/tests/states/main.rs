@@ -14,5 +14,6 @@ mod nowhere;
 mod observed;
 mod over;
 mod planted;
+mod reasons;
 mod relations;
 mod words;

@@ -1,0 +1,119 @@
+//! The line of a log that says why a program ended. What stands last often does not: the frames of
+//! a trace, the version of a runtime, the end of a usage text, where to read more, and that another
+//! program has ended.
+//!
+//! Of what a program says, in this order:
+//!
+//! 1. what is wrong in the last line but for such a tail, or the error above it that is nearest: a
+//!    line of that level, what was thrown, a panic;
+//! 2. words of what is wrong, close to the end;
+//! 3. what it warns of or reports, if it ends with that or goes on after the error by its own words;
+//! 4. the last line.
+
+mod end;
+mod frame;
+mod level;
+mod line;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod words;
+
+use level::Level;
+use line::Line;
+use trace::{said_at, section};
+
+/// How many lines from the end on are looked at: a trace of Java has about as many.
+const LINES: usize = 60;
+/// How close to the end words of what is wrong are about the end.
+const CLOSE: usize = 10;
+/// How many lines of a log are evidence.
+const EVIDENCE: usize = 5;
+
+/// The line that says why, of a log that has any. One by which the program goes on is not why it
+/// ended, unless nothing else is.
+pub(super) fn reason(log: &str) -> Option<&str> {
+    let filled = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let mut lines: Vec<Line<'_>> = filled.take(LINES).map(Line::new).collect();
+    lines.reverse();
+    let lines = &lines[..];
+    let last = lines.last()?;
+    let found = section(lines)
+        .or_else(|| stated(lines, |line| !line.is_waived() && !line.is_end()))
+        .or_else(|| close(lines))
+        .or_else(|| resigned(lines))
+        .or_else(|| plain(lines));
+    Some(found.unwrap_or(last).raw)
+}
+
+/// Whether a line says itself that something is wrong.
+pub(super) fn mentions(line: &str) -> bool {
+    Line::new(line).mentions()
+}
+
+/// What of a log is shown as evidence: its end, with the line that says why before it.
+pub(super) fn excerpt(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    if lines.len() <= EVIDENCE {
+        return log.to_owned();
+    }
+    let end = &lines[lines.len() - EVIDENCE..];
+    let reason = reason(log).filter(|reason| !end.iter().any(|line| line.trim().ends_with(reason)));
+    let shown: Vec<&str> = reason.into_iter().chain(end.iter().copied()).collect();
+    shown.join("\n")
+}
+
+/// What is wrong in the last line that is no tail, or in the nearest place above where a reason
+/// stands.
+fn stated<'a, 'b>(lines: &'b [Line<'a>], good: impl Fn(&Line<'a>) -> bool) -> Option<&'b Line<'a>> {
+    let is_tail =
+        |line: &Line<'_>| line.is_noise() || line.is_end() || line.level == Some(Level::Low);
+    let usage = lines.iter().rposition(Line::is_usage);
+    let at = lines.iter().rposition(|line| !is_tail(line));
+    // the options of a usage text are indented, and their words are no reason; what is indented
+    // below an exception, or stands in its box, is said of it
+    let is_part = |at: usize| {
+        let above = usage.is_some() || is_thrown_above(&lines[..at]);
+        lines[at].boxed || above && lines[at].indent > 0
+    };
+    let end = at.filter(|at| lines[*at].tells() && !is_part(*at));
+    let end = end.map(|at| said_at(lines, at, usage).unwrap_or(&lines[at]));
+    let above = (0..lines.len()).rev().filter_map(|at| said_at(lines, at, usage));
+    end.into_iter().chain(above).find(|line| good(line))
+}
+
+/// Whether the lines end with an exception of Python, or with what belongs to one.
+fn is_thrown_above(lines: &[Line<'_>]) -> bool {
+    lines.iter().rev().take_while(|line| line.level.is_none()).any(Line::is_traceback)
+}
+
+/// Words of what is wrong in a line without a level, close to the end.
+fn close<'a, 'b>(lines: &'b [Line<'a>]) -> Option<&'b Line<'a>> {
+    let mut near = lines.iter().rev().filter(|line| !line.is_noise()).take(CLOSE);
+    near.find(|line| line.tells() && !line.is_waived() && !line.is_end())
+}
+
+/// Where the only errors are such as the program goes on after, or say no more than that it ends:
+/// what it mentions at a lower level, or else those errors.
+fn resigned<'a, 'b>(lines: &'b [Line<'a>]) -> Option<&'b Line<'a>> {
+    let any = || stated(lines, |line| !line.is_waived()).or_else(|| stated(lines, |_| true));
+    any().map(|error| mentioned(lines).unwrap_or(error))
+}
+
+/// What is wrong by its words, whatever the level. The program may have ended for it.
+fn mentioned<'a, 'b>(lines: &'b [Line<'a>]) -> Option<&'b Line<'a>> {
+    lines.iter().rev().find(|line| line.mentions() && !line.is_waived() && !line.is_end())
+}
+
+/// The last line, of those that say anything and have no low level if there are such.
+fn plain<'a, 'b>(lines: &'b [Line<'a>]) -> Option<&'b Line<'a>> {
+    // npm repeats the code of what it starts, and says what is wrong if it cannot start it
+    let of_npm = || lines.iter().rev().find(|line| line.npm().is_some_and(|npm| npm.mentions()));
+    let heard = || lines.iter().rev().filter(|line| !line.is_noise());
+    let end = heard().find(|line| !line.is_farewell());
+    let low = end.filter(|line| line.level.is_some()).and_then(|_| mentioned(lines));
+    let high = || end.filter(|line| line.level.is_none());
+    let other = || heard().find(|line| line.level != Some(Level::Low) && !line.is_farewell());
+    let said = low.or_else(high).or_else(other).or_else(|| heard().next());
+    said.filter(|line| line.mentions()).or_else(of_npm).or(said)
+}

@@ -1,0 +1,146 @@
+//! The lines that say why, of logs in few words.
+
+use super::*;
+
+const JAVA: &str = "INFO starting\nException in thread \"main\" java.lang.IllegalStateException: \
+    Could not open JDBC connection\n\tat com.acme.App.main(App.java:12)\nCaused by: \
+    java.net.ConnectException: Connection refused (db:5432)\n\tat \
+    java.net.Socket.connect(Socket.java:1)\n\t... 12 more";
+const NODE: &str = "/app/server.js:3\nthrow new Error(\"REDIS_URL is not set\");\n^\n\nError: \
+    REDIS_URL is not set\n    at Object.<anonymous> (/app/server.js:3:7)\n    at \
+    node:internal/main/run_main_module:28:49\n\nNode.js v20.11.0";
+const GO: &str = "panic: runtime error: invalid memory address or nil pointer dereference\n\
+    [signal SIGSEGV: segmentation violation code=0x1]\n\ngoroutine 1 [running]:\nmain.main()\n\
+    \t/app/main.go:10 +0x1d\nexit status 2";
+
+#[test]
+fn traces() {
+    for (log, wanted) in [
+        (JAVA, "Caused by: java.net.ConnectException: Connection refused (db:5432)"),
+        ("java.lang.Error: boom\n\tat a.B.c(B.java:1)", "java.lang.Error: boom"),
+        // Spring says afterwards what it closes
+        (
+            "ERROR Application run failed\njava.lang.RuntimeException: x\n\tat a.B.c(B.java:1)\n\
+                Caused by: java.io.IOException: disk\n\tat a.B.d(B.java:2)\n\t... 3 common frames \
+                omitted\n2026-01-01 INFO pool - Shutdown completed.",
+            "Caused by: java.io.IOException: disk",
+        ),
+        (NODE, "Error: REDIS_URL is not set"),
+        (
+            "Error: Cannot find module 'express'\nRequire stack:\n- /app/server.js\n    at \
+                Module._resolveFilename (node:internal:1)\n    at x {\n  code: \
+                'MODULE_NOT_FOUND',\n  requireStack: [ '/app/server.js' ]\n}\n\nNode.js v22.1.0",
+            "Error: Cannot find module 'express'",
+        ),
+        (
+            "TypeError: x is not a function\n    at main (/a.js:1:1)\nnpm ERR! code 1\nnpm ERR! \
+                A complete log of this run can be found in:\nnpm ERR!     /root/.npm/x.log",
+            "TypeError: x is not a function",
+        ),
+        (GO, "panic: runtime error: invalid memory address or nil pointer dereference"),
+        (
+            "panic: first [recovered]\n\tpanic: second\n\ngoroutine 7 [running]:\nx.y(0x1)\n\
+                \t/src/x.go:3 +0x2",
+            "panic: second",
+        ),
+        (
+            "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\n\
+                main.main()\n\t/app/main.go:5 +0x1",
+            "fatal error: all goroutines are asleep - deadlock!",
+        ),
+        (
+            "Traceback (most recent call last):\n  File \"/app/x.py\", line 1, in <module>\n    \
+                import foo\nModuleNotFoundError: No module named 'foo'",
+            "ModuleNotFoundError: No module named 'foo'",
+        ),
+    ] {
+        assert_eq!(reason(log), Some(wanted), "{log}");
+    }
+}
+
+#[test]
+fn lines_and_usages() {
+    let json = r#"{"level":"fatal","msg":"cannot open store","error":"denied"}"#;
+    let below = format!("{json}\n{}", r#"{"level":"info","msg":"stopped"}"#);
+    let pino = "{\"level\":60,\"msg\":\"no config\"}\n{\"level\":30,\"msg\":\"bye\"}";
+    for (log, wanted) in [
+        (json, json),
+        (below.as_str(), json),
+        (pino, "{\"level\":60,\"msg\":\"no config\"}"),
+        ("connecting\nno such table: orders", "no such table: orders"),
+        ("ERROR old\ncannot bind", "cannot bind"),
+        (
+            "level=error msg=\"no route\"\nlevel=info msg=\"shutdown\"",
+            "level=error msg=\"no route\"",
+        ),
+        ("2026/01/01 [emerg] 1#1: host not found\nbye", "2026/01/01 [emerg] 1#1: host not found"),
+        (
+            "E0102 10:00:00.1 1 main.go:1] leader lost\nI0102 10:00:00.2 1 main.go:2] end",
+            "E0102 10:00:00.1 1 main.go:1] leader lost",
+        ),
+        (
+            "\u{1b}[31mFATAL\u{1b}[0m cannot migrate\ngoodbye",
+            "\u{1b}[31mFATAL\u{1b}[0m cannot migrate",
+        ),
+        ("INFO 0 errors found\ndone", "done"),
+        ("one\ntwo\n\n", "two"),
+        ("waiting for database\npostgres:5432 - no response", "postgres:5432 - no response"),
+        ("exit status 1", "exit status 1"),
+        ("cannot read config\nexit status 1", "cannot read config"),
+        (
+            "nc: unrecognized option: u\nBusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call \
+                binary.\n\nUsage: nc [OPTIONS] HOST PORT\n\n\t-l\tListen\n\t-p PORT\tLocal port",
+            "nc: unrecognized option: u",
+        ),
+        (
+            "BusyBox v1.37.0 multi-call binary.\n\nUsage: nc [OPTIONS] HOST PORT\n\t-l\tListen",
+            "BusyBox v1.37.0 multi-call binary.",
+        ),
+        ("Usage: app COMMAND\n\nCommands:\n  serve  Run", "Usage: app COMMAND"),
+        (
+            "starting\nflag provided but not defined: -x\nUsage of /app:\n  -addr string\n    \
+                \taddress",
+            "flag provided but not defined: -x",
+        ),
+        (
+            "usage: app [-h] --db DB\napp: error: the following arguments are required: --db",
+            "app: error: the following arguments are required: --db",
+        ),
+    ] {
+        assert_eq!(reason(log), Some(wanted), "{log}");
+    }
+    assert_eq!((reason(""), reason("\n  \n")), (None, None));
+    let far = format!("ERROR first\n{}", "line\n".repeat(80));
+    assert_eq!(reason(&far), Some("line"));
+}
+
+#[test]
+fn what_a_program_goes_on_after_ranks_last() {
+    let plugin = "ERROR could not load optional plugin x, ignoring";
+    let after = |rest: &str| format!("WARN deprecated flag --foo\n{plugin}\n{rest}");
+    let refused = "ERROR db: connection refused, retrying";
+    for (log, wanted) in [
+        (
+            after("INFO connecting\nINFO config invalid: replicas must be > 0\nINFO bye"),
+            "INFO config invalid: replicas must be > 0",
+        ),
+        (after("ERROR no licence\nINFO bye"), "ERROR no licence"),
+        (format!("FATAL no licence\n{plugin}"), "FATAL no licence"),
+        // where nothing else is said it is what there is
+        (after("INFO bye"), plugin),
+        (after("INFO 0 errors found"), plugin),
+        (format!("INFO start\n{refused}\n{refused}\nINFO bye"), refused),
+        (format!("ERROR first\n{refused}\nERROR giving up"), "ERROR giving up"),
+        ("panic: optional plugin missing".to_owned(), "panic: optional plugin missing"),
+    ] {
+        assert_eq!(reason(&log), Some(wanted), "{log}");
+    }
+}
+
+#[test]
+fn evidence_is_the_end_and_the_reason() {
+    assert_eq!(excerpt("a\nb"), "a\nb");
+    let long = format!("{JAVA}\n{}", "\tat x.Y.z(Y.java:1)\n".repeat(20));
+    let shown = excerpt(&long);
+    assert!(shown.starts_with("Caused by: ") && shown.lines().count() == 6, "{shown}");
+}
