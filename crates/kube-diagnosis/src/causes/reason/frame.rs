@@ -12,6 +12,7 @@ const BETWEEN: &[&str] = &[
     "CallStack (from ",
     "HasCallStack backtrace:",
     "*** Check failure stack trace",
+    "----- Native stack trace",
     "Raised at ",
     "Re-raised at ",
     "Raised by ",
@@ -68,7 +69,8 @@ fn is_numbered(line: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|one| one.is_ascii_digit());
     let rest = rest.trim_start();
     if let Some(number) = first.strip_suffix(':') {
-        return is_number(number) && (rest.contains("::") || !rest.contains(' '));
+        return is_number(number)
+            && (rest.contains("::") || rest.starts_with("0x") || !rest.contains(' '));
     }
     let julia = first.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     julia.is_some_and(is_number) || (first == "@" || is_number(first)) && rest.contains("0x")
