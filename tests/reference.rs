@@ -19,9 +19,11 @@ fn reference() -> String {
 fn causes() -> String {
     let mut text = "# Causes\n\nGenerated from the source. The causes that `diagnose` and the \
         runbooks of `kubernetes/` can name, in the order in which they are named: the identifier, \
-        and what it says of the object that carries it. What is no fault is a warning where a \
-        runbook takes over all causes (`ids: '*'`), *unless asked*: where a runbook asks about that \
-        object, it counts.\n\n| identifier | the object … | a warning |\n|---|---|---|\n"
+        and what it says of the object that carries it.\n\nSome states are deliberate or \
+        temporary. A runbook that takes over all causes (`ids: '*'`), such as `triage`, reports \
+        them as warnings, which leave exit code 0. The column \"warning\" says which: `always`, or \
+        `unless asked`: the runbook that is asked about this object counts it as a cause.\n\n\
+        | identifier | the object … | warning |\n|---|---|---|\n"
         .to_owned();
     for id in runbook::diagnosis::ids() {
         let title = runbook::diagnosis::title(id).unwrap();

@@ -60,6 +60,9 @@ impl Verb for Apply {
             (None, Some(paths), None, None) if paths.is_empty() => {
                 Err("the list of `paths` is empty".to_owned())
             }
+            (None, None, Some(Value::Array(_)), None) => {
+                Err("`manifest` is one object; a list of them is `manifests`".to_owned())
+            }
             (Some(_), None, None, None) | (None, Some(_), None, None) => Ok(()),
             (None, None, Some(_), None) | (None, None, None, Some(_)) => {
                 match self.documents()?.as_slice() {

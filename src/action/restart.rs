@@ -2,13 +2,13 @@
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::quote;
-use super::support::workload;
+use super::support::{references, workload};
 use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::compare::{RESTART, place};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Restarts a Deployment, StatefulSet or DaemonSet as `kubectl rollout restart` does: by setting a
 /// timestamp in the pod template. The run and the step are recorded with it, so that the same
@@ -54,7 +54,9 @@ impl Verb for Restart {
         let found = workload::find(context, &self.target).await?;
         let stamp = format!("{}/{}", context.run, context.path);
         let mut guards = workload::template_guards(&found.object);
-        guards.extend(on_delete(&found.object));
+        guards.extend(workload::kept_back(&found.object));
+        let template = &found.object["spec"]["template"];
+        guards.extend(references::missing(context, &found.object, template).await);
         let [restarted_at, restarted_by] = RESTART;
         let present = &found.object["spec"]["template"]["metadata"]["annotations"][restarted_by];
         if *present == json!(stamp) {
@@ -82,16 +84,4 @@ impl Verb for Restart {
     async fn perform(&self, _: &Context) -> Result<Output, Failure> {
         Ok(Output::default())
     }
-}
-
-/// With this strategy no pod is replaced until someone deletes it.
-fn on_delete(workload: &Value) -> Option<super::Guard> {
-    (workload["spec"]["updateStrategy"]["type"] == "OnDelete").then(|| super::Guard {
-        id: "update-on-delete",
-        reason: format!(
-            "{} has the update strategy OnDelete: no pod would restart",
-            workload["metadata"]["name"].as_str().unwrap_or_default()
-        ),
-        way: "delete the pods one by one".to_owned(),
-    })
 }

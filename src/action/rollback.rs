@@ -3,7 +3,7 @@
 use super::rollout::{history, history_permissions, line, revision_json};
 use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::quote;
-use super::support::workload;
+use super::support::{references, workload};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb};
 use crate::cluster::history::{Revision, target_of};
 use crate::compare::place;
@@ -106,6 +106,8 @@ impl Verb for Rollback {
                 .map_err(Failure::error)? = json!(cause);
         }
         let mut guards = workload::template_guards(&found.object);
+        guards.extend(workload::kept_back(&found.object));
+        guards.extend(references::missing(context, &found.object, &target.template).await);
         guards.extend(self.below(target));
         let summary = format!(
             "revision {} → {} ({})",

@@ -23,7 +23,8 @@ const RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(500);
 /// available; ends early if that cannot happen. On failure, reports the pods and what is wrong with
 /// them. The output is the workload. With `history: true`, does not wait, and the output is
 /// `{revisions: [{revision, images, image, change_cause, created, current, ready}]}`; `ready` counts
-/// the ready pods of a revision of a Deployment, and is null for other workloads.
+/// the ready pods of a revision, and is null if the pods of a StatefulSet or DaemonSet cannot be
+/// listed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
@@ -262,7 +263,15 @@ pub(super) async fn history(
         Selection { labels: Some(label_selector(&workload["spec"]["selector"])), fields: None };
     let keepers =
         cluster.list(&keeper, workload["metadata"]["namespace"].as_str(), &selection).await?;
-    Ok(revisions(workload, &keepers))
+    // a ReplicaSet counts its pods itself; who may not list pods does without
+    let pods = match builtin("Pod").filter(|_| resource.kind != "Deployment") {
+        Some(pod) => {
+            let namespace = workload["metadata"]["namespace"].as_str();
+            cluster.list(&pod, namespace, &selection).await.ok()
+        }
+        None => None,
+    };
+    Ok(revisions(workload, &keepers, pods.as_deref()))
 }
 
 /// A revision for jq.

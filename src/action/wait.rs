@@ -120,7 +120,7 @@ impl Verb for Wait {
             .await;
         match waited {
             Ok((WaitEnd::Holds, view)) => {
-                Ok(Output::new(view, if self.absent { "absent" } else { "so" }))
+                Ok(Output::new(view, if self.absent { "absent" } else { "condition met" }))
             }
             Ok((WaitEnd::Never(reason), object)) => {
                 let message = format!("the condition can no longer hold: {reason}");

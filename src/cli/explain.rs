@@ -2,6 +2,7 @@
 
 use super::exit::{CommandError, Exit};
 use super::{Global, output};
+use crate::diagnosis::{self, Weight};
 use crate::diagnostic::nearest;
 use crate::reference::{self, Entry, Placed};
 use clap::Args;
@@ -9,7 +10,8 @@ use std::fmt::Write;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
-    /// A verb (`get`), the code of a diagnostic (`RB0104`), or a field (`until`, `http.port`)
+    /// A verb (`get`), a cause (`app-exit`), the code of a diagnostic (`RB0104`), or a field (`until`,
+    /// `http.port`)
     word: String,
 }
 
@@ -31,6 +33,9 @@ fn explained(word: &str) -> Option<String> {
     if let Some(text) = reference::code(word) {
         return Some(format!("{}\n\n{text}\n", word.to_uppercase()));
     }
+    if let Some(text) = of_cause(word) {
+        return Some(text);
+    }
     let (verb, fields) = (reference::verb(word), having(word));
     match (verb, fields.is_empty()) {
         (None, true) => None,
@@ -38,6 +43,23 @@ fn explained(word: &str) -> Option<String> {
         (Some(verb), false) => Some(format!("{}\n{}", of_verb(&verb), of_fields(&fields))),
         (None, false) => Some(of_fields(&fields)),
     }
+}
+
+/// What a cause says of the object that carries it, and how much it weighs.
+fn of_cause(id: &str) -> Option<String> {
+    let title = diagnosis::title(id)?;
+    let weight = match diagnosis::weight(id) {
+        Weight::Fault => "It is a fault: the verdict of a runbook that concludes it is `failed`.",
+        Weight::Setting => {
+            "It is deliberate or temporary: a warning, and a fault only for a runbook that is asked \
+                about this object."
+        }
+        Weight::Harmless => "It is only a warning.",
+    };
+    Some(format!(
+        "{id}\n\nA cause that `diagnose` can name: the object {title}.\n{weight}\n\n\
+            To find it: runbook run kubernetes/triage -n NAMESPACE\n"
+    ))
 }
 
 /// The fields of a name, or the one that `PLACE.NAME` means.
@@ -81,16 +103,17 @@ fn of_fields(fields: &[Placed]) -> String {
 
 fn unknown(word: &str) -> CommandError {
     let verbs: Vec<&str> = reference::verbs().iter().map(|entry| entry.name).collect();
+    let causes: Vec<&str> = diagnosis::ids().collect();
     let fields = reference::fields();
     let names = fields.iter().map(|placed| placed.field.name.as_str());
     let codes = reference::codes().map(|(code, _)| code);
     let near = if word.to_uppercase().starts_with("RB") {
         nearest(&word.to_uppercase(), codes)
     } else {
-        nearest(word, verbs.iter().copied().chain(names))
+        nearest(word, verbs.iter().copied().chain(names).chain(causes.iter().copied()))
     };
     let near = near.map_or_else(
-        || "; use a verb, a field, or a code such as RB0104".to_owned(),
+        || "; use a verb, a cause, a field, or a code such as RB0104".to_owned(),
         |near| format!("; did you mean `{near}`?"),
     );
     CommandError::Usage(format!("unknown word `{word}`{near}"))

@@ -93,8 +93,11 @@ fn followed(
             None if !is_running && state.seq() == 0 => {
                 return Err(journal::Error::Empty { run: run.to_owned() }.into());
             }
-            None if !is_running => return Ok((state, Ended::Crashed)),
-            None if !follow => return Ok((state, Ended::StillRunning)),
+            None if !is_running || !follow => {
+                state.see_running(is_running);
+                let ended = if is_running { Ended::StillRunning } else { Ended::Crashed };
+                return Ok((state, ended));
+            }
             None => std::thread::sleep(PAUSE),
         }
     }

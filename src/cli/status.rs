@@ -92,7 +92,11 @@ fn text(status: &Status, next: &[String]) -> String {
     let mut text = String::new();
     // writing to a String cannot fail
     let _ = write_summary(&mut text, status)
-        .and_then(|()| write_doubts(&mut text, status))
+        .and_then(|()| match status.state.is_running() {
+            // what its process has sent is not in doubt as long as it waits for the answer
+            Some(true) => Ok(()),
+            _ => write_doubts(&mut text, status),
+        })
         .and_then(|()| write_programs(&mut text, status))
         .and_then(|()| write_changes(&mut text, &status.state.changes()));
     if !next.is_empty() {
@@ -124,10 +128,11 @@ fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
     let waits = status.waiting.iter().filter(|path| !status.is_approved(path));
     let waits: Vec<String> = waits.map(due).collect();
     writeln!(text, "{name}  run {}  {how}", event::short_id(&status.run))?;
+    let sent = if status.state.is_running() == Some(true) { "In progress" } else { "In doubt" };
     for (label, paths) in [
         ("Done", &status.done),
         ("Did not pass", &status.not_passed),
-        ("In doubt", &status.in_doubt),
+        (sent, &status.in_doubt),
         ("Approved", &approved),
         ("Waiting for", &waits),
         ("Remaining", &status.left),

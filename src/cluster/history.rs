@@ -1,5 +1,6 @@
 //! The revisions of a workload. Pure.
 
+use crate::diagnosis::pod::{is_live, is_ready};
 use serde_json::{Value, json};
 
 /// One revision of a workload: a pod template that it has, or had.
@@ -15,7 +16,7 @@ pub struct Revision {
     pub created: Option<String>,
     /// Whether it is the template that the workload has now.
     pub current: bool,
-    /// How many pods of it are ready; none where that is not counted by revision.
+    /// How many pods of it are ready; none where that is not known.
     pub ready: Option<u64>,
     /// The pod template, without the label that the controller adds.
     pub template: Value,
@@ -29,8 +30,10 @@ const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 /// count.
 ///
 /// The rules are those of kubectl's `polymorphichelpers/history.go` and `rollback.go`; the current
-/// one is found by its template, so that it is right also while the controller lags behind.
-pub fn revisions(workload: &Value, keepers: &[Value]) -> Vec<Revision> {
+/// one is found by its template, so that it is right also while the controller lags behind. A
+/// ReplicaSet counts its ready pods; those of a ControllerRevision are counted here, if the pods are
+/// known.
+pub fn revisions(workload: &Value, keepers: &[Value], pods: Option<&[Value]>) -> Vec<Revision> {
     let uid = &workload["metadata"]["uid"];
     let owned = |keeper: &&Value| {
         keeper["metadata"]["ownerReferences"]
@@ -40,8 +43,11 @@ pub fn revisions(workload: &Value, keepers: &[Value]) -> Vec<Revision> {
             .any(|owner| owner["controller"] == true && owner["uid"] == *uid)
     };
     let present = bare(&workload["spec"]["template"]);
-    let mut all: Vec<Revision> =
-        keepers.iter().filter(owned).filter_map(|keeper| revision(keeper, &present)).collect();
+    let mut all: Vec<Revision> = keepers
+        .iter()
+        .filter(owned)
+        .filter_map(|keeper| revision(keeper, &present, pods))
+        .collect();
     all.sort_by_key(|revision| std::cmp::Reverse(revision.number));
     // two keepers of one template: only the newest is current
     let mut seen = false;
@@ -52,7 +58,7 @@ pub fn revisions(workload: &Value, keepers: &[Value]) -> Vec<Revision> {
     all
 }
 
-fn revision(keeper: &Value, present: &Value) -> Option<Revision> {
+fn revision(keeper: &Value, present: &Value, pods: Option<&[Value]>) -> Option<Revision> {
     let metadata = &keeper["metadata"];
     let (number, template) = if keeper["kind"] == "ControllerRevision" {
         let mut template = keeper["data"]["spec"]["template"].clone();
@@ -80,10 +86,25 @@ fn revision(keeper: &Value, present: &Value) -> Option<Revision> {
         change_cause: cause.map(str::to_owned),
         created: metadata["creationTimestamp"].as_str().map(str::to_owned),
         current: same(&template, present),
-        ready: (keeper["kind"] != "ControllerRevision")
-            .then(|| keeper["status"]["readyReplicas"].as_u64().unwrap_or_default()),
+        ready: match (keeper["kind"] == "ControllerRevision", pods) {
+            (true, pods) => pods.map(|pods| ready_of(keeper, pods)),
+            (false, _) => Some(keeper["status"]["readyReplicas"].as_u64().unwrap_or_default()),
+        },
         template,
     })
+}
+
+/// How many pods of a ControllerRevision are ready. Those of a StatefulSet have its name as a label,
+/// those of a DaemonSet its hash (pkg/controller/statefulset, `setPodRevision`; pkg/controller/daemon,
+/// `CreatePodTemplate`).
+fn ready_of(keeper: &Value, pods: &[Value]) -> u64 {
+    const HASH: &str = "controller-revision-hash";
+    let (name, hash) = (&keeper["metadata"]["name"], &keeper["metadata"]["labels"][HASH]);
+    let is_of = |pod: &&Value| {
+        let own = &pod["metadata"]["labels"][HASH];
+        own.is_string() && (own == name || own == hash)
+    };
+    pods.iter().filter(is_of).filter(|pod| is_ready(pod) && is_live(pod)).count() as u64
 }
 
 /// The template without the label of its ReplicaSet.
@@ -177,6 +198,7 @@ mod tests {
                 set("9", "c:0", "u"),
                 set("11", "x", "other"),
             ],
+            None,
         );
         assert_eq!(
             all.iter().map(|revision| (revision.number, revision.current)).collect::<Vec<_>>(),
@@ -196,7 +218,7 @@ mod tests {
             ("c:1", None, Err(())),
             ("c:3", Some(7), Err(())),
         ] {
-            let all = revisions(&deployment(present), &sets);
+            let all = revisions(&deployment(present), &sets, None);
             assert_eq!(
                 target_of(&all, wanted).map(|revision| revision.number).map_err(|_| ()),
                 found,
@@ -211,12 +233,27 @@ mod tests {
         let mut data = template("c:1");
         data["$patch"] = json!("replace");
         let keeper = json!({"kind": "ControllerRevision", "revision": 4,
-            "metadata": {"ownerReferences": [{"controller": true, "uid": "u"}]},
+            "metadata": {"name": "db-5f6", "labels": {"controller-revision-hash": "5f6"},
+                "ownerReferences": [{"controller": true, "uid": "u"}]},
             "data": {"spec": {"template": data}}});
-        let all = revisions(&deployment("c:1"), &[keeper]);
+        let all = revisions(&deployment("c:1"), std::slice::from_ref(&keeper), None);
         assert_eq!(
             (all[0].number, all[0].current, all[0].template["$patch"].is_null()),
             (4, true, true)
         );
+        assert_eq!(all[0].ready, None);
+        let pod = |hash: &str, ready: &str| {
+            json!({"metadata": {"labels": {"controller-revision-hash": hash}},
+                "status": {"conditions": [{"type": "Ready", "status": ready}]}})
+        };
+        // of a StatefulSet, of a DaemonSet, of another revision, not ready
+        let pods = [
+            pod("db-5f6", "True"),
+            pod("5f6", "True"),
+            pod("db-7a8", "True"),
+            pod("db-5f6", "False"),
+        ];
+        let all = revisions(&deployment("c:1"), &[keeper], Some(&pods));
+        assert_eq!(all[0].ready, Some(2));
     }
 }

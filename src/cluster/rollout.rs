@@ -58,10 +58,13 @@ fn deployment(workload: &Value, changed: Option<Timestamp>) -> RolloutStatus {
     let missing = if updated < wanted {
         format!("{updated} of {wanted} replicas are updated")
     } else if all > updated {
-        format!("{} old replicas are still there", all - updated)
+        format!(
+            "{updated} of {wanted} replicas are updated, {} pending termination",
+            counted(all - updated, "old")
+        )
     } else if all > wanted {
         // kubectl does not look at this: after a scaling down it is done at once
-        format!("{} replicas too many are still there", all - wanted)
+        format!("{} pending termination", counted(all - wanted, "surplus"))
     } else if available < updated {
         format!("{available} of {updated} updated replicas are available")
     } else {
@@ -99,6 +102,11 @@ fn deployment(workload: &Value, changed: Option<Timestamp>) -> RolloutStatus {
         return if passes { RolloutStatus::Waiting(said) } else { RolloutStatus::Failed(said) };
     }
     RolloutStatus::Waiting(missing)
+}
+
+/// So many replicas of a sort.
+fn counted(count: i64, sort: &str) -> String {
+    format!("{count} {sort} {}", if count == 1 { "replica" } else { "replicas" })
 }
 
 /// Pods that are ready, and must stay so for a time before they count as available.

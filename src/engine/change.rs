@@ -54,7 +54,10 @@ impl Run {
             changes.iter().map(|change| change.planned.clone()).collect();
         let context = Context { made: Arc::new(made.clone()), ..context };
         let rest = tokio::select! {
-            rest = action.perform(&context) => rest,
+            rest = async {
+                self.observed(&made, &context).await?;
+                action.perform(&context).await
+            } => rest,
             () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled,
             "the change was made; stopped before its result was visible")),
             () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => Err(Failure::error("the \

@@ -2,7 +2,7 @@
 
 use super::{EngineError, Recorder};
 use crate::api::{Error, ErrorKind, Method, Port, Resource, Sender, Write, builtin};
-use crate::event::{Event, LockChange, LockEvent};
+use crate::event::{Event, LockChange, LockEvent, short_id};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -83,7 +83,7 @@ pub(super) fn holder(lease: &Value, own: &str, now: Timestamp) -> Option<Holder>
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "run {}", self.run)?;
+        write!(f, "run {}", shown(&self.run))?;
         for (word, value) in [
             ("of", &self.runbook),
             ("on", &self.host),
@@ -97,6 +97,12 @@ impl std::fmt::Display for Holder {
         write!(f, "; last renewed {} s ago", self.seen.as_secs().max(0))?;
         if self.expired { write!(f, ", which has expired") } else { Ok(()) }
     }
+}
+
+/// A run as its commands name it; a holder may be something else.
+fn shown(run: &str) -> &str {
+    const ULID: usize = 26;
+    if run.len() == ULID { short_id(run) } else { run }
 }
 
 /// What the holder says of itself.
@@ -113,8 +119,10 @@ impl Refused {
         match self {
             Self::Held(lease, holder) => {
                 format!(
-                    "another run holds the lock: {holder}; wait for it to finish, or take over \
-                        its lock {lease} with --takeover"
+                    "another run holds the lock: {holder}; wait for it to finish; if its process has \
+                        ended, continue it with runbook resume {}, or take over its lock {lease} with \
+                        --takeover",
+                    shown(&holder.run)
                 )
             }
             Self::Failed(error) => {

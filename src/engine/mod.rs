@@ -24,6 +24,7 @@ mod group;
 mod judge;
 mod kept;
 mod lock;
+mod observed;
 mod opaque;
 mod part;
 mod permit;

@@ -167,7 +167,7 @@ impl fmt::Display for Reason {
             Self::Ended { step, outcome } => write!(f, "step {step} {}", outcome.words()),
             Self::SkippedBy { by, text } => write!(f, "skipped by {by}: {text}"),
             Self::LeftOut { option } => write!(f, "skipped by {option}"),
-            Self::Refused => f.write_str("rejected at the prompt"),
+            Self::Refused => f.write_str("declined at the prompt"),
             Self::Guard { guard, text, instead } => {
                 write!(f, "{text}; {instead}, or override the guard: --override {guard}")
             }

@@ -28,6 +28,17 @@ pub struct Terminal<W> {
 /// Columns of the time that a running step takes, such as ` · 59 m 59 s`, if it has no limit.
 const TOOK: usize = 13;
 
+/// Columns of the longest time below a limit: `59 s`, `9 m 59 s`.
+fn longest(limit: Duration) -> usize {
+    let below = match limit.as_secs() {
+        ..=60 => "59 s",
+        ..=600 => "9 m 59 s",
+        ..=3600 => "59 m 59 s",
+        _ => "23 h 59 m 59 s",
+    };
+    width(&whole(limit)).max(width(below))
+}
+
 struct RunningStep {
     name: String,
     message: String,
@@ -39,7 +50,7 @@ struct RunningStep {
 impl RunningStep {
     /// The message as far as it leaves room for the time that the step takes.
     fn shown(&self, look: &Look) -> String {
-        let took = self.limit.map_or(TOOK, |limit| 3 + width(&whole(limit)));
+        let took = self.limit.map_or(TOOK, |limit| 3 + longest(limit));
         let around = 6 + width(&self.name) + took + width(&of(self.limit));
         look.truncate(&self.message, look.width.saturating_sub(around))
     }

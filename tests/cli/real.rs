@@ -90,3 +90,59 @@ fn a_real_cluster_gets_the_same_verdicts() {
     assert!(world(&["heal"]));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What is read after a change is not of before it: the controller has observed the change. The
+/// sandbox cannot show it, as its controllers act at once.
+#[test]
+fn what_is_read_after_a_restart_is_of_after_it() {
+    let Some(kubeconfig) = cluster() else { return };
+    let place = Place::new();
+    let file = place.write("restart.yaml", OBSERVED);
+    let mut command = place.command();
+    command.env_remove("RUNBOOK_NOW");
+    let said = crate::support::said(command.args([
+        "run",
+        &file,
+        "--yes",
+        "--kubeconfig",
+        &kubeconfig,
+        "--output",
+        "json",
+    ]));
+    assert_eq!(said.code, 0, "{}", said.all());
+}
+
+const OBSERVED: &str = r#"
+runbook: v1
+title: A reading after a restart
+namespace: runbook-test-observed
+steps:
+  - id: all
+    steps:
+      - id: make
+        apply:
+          manifests:
+            - {apiVersion: v1, kind: Namespace, metadata: {name: runbook-test-observed}}
+            - apiVersion: apps/v1
+              kind: Deployment
+              metadata: {name: web, namespace: runbook-test-observed}
+              spec:
+                replicas: 1
+                selector: {matchLabels: {app: web}}
+                template:
+                  metadata: {labels: {app: web}}
+                  spec:
+                    terminationGracePeriodSeconds: 0
+                    containers:
+                      - {name: main, image: "docker.io/library/busybox:1.37", command: [sleep, "600"]}
+        then:
+          rollout: {target: deployment/web, timeout: 120s}
+      - id: restart
+        restart: {target: deployment/web}
+      - id: read
+        get: {kind: Deployment, name: web}
+        expect: .status.observedGeneration >= .metadata.generation
+    always:
+      - id: remove
+        delete: {kind: Namespace, name: runbook-test-observed, wait: false}
+"#;

@@ -15,6 +15,8 @@ pub struct Diagnosis {
     /// The ids that could not be ruled out, with the reason. Every other id that no cause has is
     /// ruled out.
     pub not_looked_at: BTreeMap<&'static str, String>,
+    /// Of the Service that one asks about: to what it leads that was not tried, and why not.
+    pub untried: Vec<String>,
 }
 
 /// Every id that a cause can have, in the order in which causes are named.
@@ -53,7 +55,7 @@ pub fn diagnose(snapshot: &Snapshot, now: Timestamp) -> Diagnosis {
             not_looked_at.insert(*id, because);
         }
     }
-    Diagnosis { causes, not_looked_at }
+    Diagnosis { causes, not_looked_at, untried: causes::untried_endpoints(&view) }
 }
 
 /// The containers whose log tells why they ended, at most so many: pod, container, and whether it

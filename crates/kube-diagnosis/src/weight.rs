@@ -12,10 +12,11 @@ pub enum Weight {
     Harmless,
 }
 
-const HARMLESS: &[&str] = &["kept-open", "recovered", "standby"];
+const HARMLESS: &[&str] = &["ingress-denied", "kept-open", "recovered", "standby"];
 const SETTINGS: &[&str] = &[
     "certificate-expiring",
     "cronjob-suspended",
+    "disruption-budget-unused",
     "disruption-budgets-overlap",
     "disruption-never-allowed",
     "hpa-disabled",

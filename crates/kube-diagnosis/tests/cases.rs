@@ -63,7 +63,7 @@ const CASES: &[(&str, &[&str], &[&str])] = &[
         &["deployment/lame readiness-failing"],
         &["service/lame no-ready-endpoints"],
     ),
-    ("policy-blocks", &[], &[]),
+    ("policy-blocks", &["service/closed ingress-denied"], &[]),
     ("loopback-only", &[], &[]),
     ("hpa-no-metrics", &["horizontalpodautoscaler/scaled hpa-metrics-unavailable"], &[]),
     ("hpa-no-target", &["horizontalpodautoscaler/ghost hpa-target-missing"], &[]),

@@ -47,6 +47,7 @@ pub(in crate::action) mod psql_transaction;
 pub(in crate::action) mod rdb_checksum;
 #[cfg(test)]
 pub(in crate::action) mod real_pods;
+pub(in crate::action) mod references;
 pub(in crate::action) mod relation;
 pub(in crate::action) mod requires;
 pub(in crate::action) mod restore_stream;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What is listed of a namespace.
-pub(in crate::action) const KINDS: [&str; 16] = [
+pub(in crate::action) const KINDS: [&str; 17] = [
     "Pod",
     "Event",
     "Deployment",
@@ -35,6 +35,7 @@ pub(in crate::action) const KINDS: [&str; 16] = [
     "PersistentVolumeClaim",
     "PodDisruptionBudget",
     "Lease",
+    "NetworkPolicy",
 ];
 /// The certificates of cert-manager.
 const CERTIFICATES: &str = "certificates.cert-manager.io";
@@ -71,7 +72,7 @@ pub(in crate::action) async fn of_namespace(
         snapshot.ask_about(service);
     }
     let waiting = has_waiting_claims(&snapshot);
-    let (classes, volumes, nodes, secrets, services, issued, stats, ingress_classes) = tokio::join!(
+    let (classes, volumes, nodes, secrets, services, issued, stats, ingress_classes, slices) = tokio::join!(
         list_if(waiting, cluster, "StorageClass", None),
         list_if(waiting, cluster, "PersistentVolume", None),
         nodes(cluster, &snapshot),
@@ -80,6 +81,7 @@ pub(in crate::action) async fn of_namespace(
         list_if(has_tls(&snapshot), cluster, CERTIFICATES, Some(namespace)),
         volume_stats(cluster, namespace, &snapshot),
         list_if(has_unserved_ingress(&snapshot), cluster, "IngressClass", None),
+        list_if(has_made_endpoints(&snapshot, service), cluster, "EndpointSlice", Some(namespace)),
     );
     for (kind, read) in [
         ("StorageClass", classes),
@@ -90,6 +92,7 @@ pub(in crate::action) async fn of_namespace(
         ("Certificate", issued),
         ("VolumeStats", stats),
         ("IngressClass", ingress_classes),
+        ("EndpointSlice", slices),
     ] {
         if let Some(read) = read {
             add(&mut snapshot, kind, read);
@@ -226,6 +229,16 @@ async fn list_if(
 
 fn has_unserved_ingress(snapshot: &Snapshot) -> bool {
     snapshot.of("Ingress").iter().any(|ingress| !has_address(ingress))
+}
+
+/// Whether the endpoints of a Service may be made by somebody else than its selector does.
+fn has_made_endpoints(snapshot: &Snapshot, asked: Option<&str>) -> bool {
+    let is_made = |service: &Value| {
+        let spec = &service["spec"];
+        spec["selector"].as_object().is_none_or(serde_json::Map::is_empty)
+            && spec["type"] != "ExternalName"
+    };
+    asked.is_some() || snapshot.of("Service").iter().any(is_made)
 }
 
 fn has_waiting_claims(snapshot: &Snapshot) -> bool {

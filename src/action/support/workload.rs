@@ -125,7 +125,55 @@ pub(in crate::action) fn guards(object: &Value) -> Vec<Guard> {
     guard::managed(object).into_iter().collect()
 }
 
+/// A strategy by which pods keep their template until somebody deletes them, or lowers the partition
+/// (apps/v1, RollingUpdateStatefulSetStrategy).
+pub(in crate::action) fn kept_back(workload: &Value) -> Option<Guard> {
+    let strategy = &workload["spec"]["updateStrategy"];
+    let name = workload["metadata"]["name"].as_str().unwrap_or_default();
+    if strategy["type"] == "OnDelete" {
+        return Some(Guard {
+            id: "update-on-delete",
+            reason: format!("{name} has the update strategy OnDelete: no pod would be replaced"),
+            way: "delete the pods one by one".to_owned(),
+        });
+    }
+    let partition = strategy["rollingUpdate"]["partition"].as_i64().filter(|from| *from > 0)?;
+    let replicas = workload["spec"]["replicas"].as_i64().unwrap_or(1);
+    let kept = partition.min(replicas);
+    Some(Guard {
+        id: "update-partition",
+        reason: format!(
+            "{name} has the update partition {partition}: {kept} of {replicas} pods would not be \
+                replaced"
+        ),
+        way: "set updateStrategy.rollingUpdate.partition to 0 first".to_owned(),
+    })
+}
+
 /// The guards that refuse a change of the template of this workload.
 pub(in crate::action) fn template_guards(object: &Value) -> Vec<Guard> {
     guards(object).into_iter().chain(guard::paused(object)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_replaces_no_pods_by_itself_is_refused() {
+        let set = |strategy: Value| {
+            let spec = json!({"replicas": 2, "updateStrategy": strategy});
+            kept_back(&json!({"kind": "StatefulSet", "metadata": {"name": "db"}, "spec": spec}))
+        };
+        let rolling = |partition: i64| json!({"type": "RollingUpdate", "rollingUpdate": {"partition": partition}});
+        assert_eq!(set(json!({"type": "OnDelete"})).unwrap().id, "update-on-delete");
+        assert_eq!(
+            set(rolling(5)).unwrap().reason,
+            "db has the update partition 5: 2 of 2 pods would not be replaced"
+        );
+        assert!(set(rolling(1)).unwrap().reason.contains("1 of 2 pods"));
+        assert!(set(rolling(0)).is_none());
+        assert!(set(Value::Null).is_none());
+    }
 }

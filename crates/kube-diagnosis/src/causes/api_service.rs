@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 pub(super) const KINDS: &[Kind] =
-    &[Kind("api-service-unavailable", "does not answer", &["APIService"])];
+    &[Kind("api-service-unavailable", "is not available", &["APIService"])];
 
 /// How long it may be away: its pods are replaced now and then.
 const AWAY: SignedDuration = SignedDuration::from_secs(30);

@@ -14,7 +14,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("hpa-scale-failed", "cannot scale its workload", HPA),
     Kind("hpa-metrics-unavailable", "gets no metrics", HPA),
     Kind("hpa-disabled", "does not scale a workload that is scaled to 0", HPA),
-    Kind("hpa-maxed-out", "would scale further and is at its maximum", HPA),
+    Kind("hpa-maxed-out", "has reached maxReplicas and would scale up further", HPA),
 ];
 
 /// How long pods that have just started may be without metrics.
@@ -63,7 +63,7 @@ fn rivals(view: &View<'_>, hpa: &Value, so_far: &[Cause]) -> Option<Cause> {
         let detail = format!("{}, which is scaled by {listed}, too", target(hpa));
         (detail, format!("remove all but one of the autoscalers: {}", named.join(", ")))
     } else {
-        let hint = "let the selectors of their workloads select different pods";
+        let hint = "make the selectors of their workloads disjoint";
         (format!("{}: {message}", target(hpa)), hint.to_owned())
     };
     let first = so_far
@@ -108,7 +108,7 @@ fn blind(view: &View<'_>, hpa: &Value, so_far: &[Cause]) -> Option<Cause> {
     if reason == "ScalingDisabled" {
         let (object, target) = (Object::of(hpa), target(hpa));
         let hint = format!(
-            "scale it up when it is wanted: kubectl scale -n {} {target} --replicas={}",
+            "to scale it up: kubectl scale -n {} {target} --replicas={}",
             object.namespace,
             hpa["spec"]["minReplicas"].as_i64().unwrap_or(1)
         );

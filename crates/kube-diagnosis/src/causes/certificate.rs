@@ -16,7 +16,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("certificate-expired", "has a certificate that has expired", TLS),
     Kind("certificate-not-yet-valid", "has a certificate that is not valid yet", TLS),
     Kind("certificate-host-mismatch", "has a certificate for another host", TLS),
-    Kind("certificate-key-mismatch", "has a certificate that does not fit its key", TLS),
+    Kind("certificate-key-mismatch", "has a certificate that does not match its private key", TLS),
     Kind("certificate-expiring", "has a certificate that expires soon", TLS),
 ];
 
@@ -157,7 +157,7 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
         all.push(cause("certificate-host-mismatch", detail, hint));
     }
     if certificate["key_fits"] == false {
-        let detail = format!("secret/{secret}: tls.key is of another certificate");
+        let detail = format!("secret/{secret}: tls.key belongs to another certificate");
         all.push(cause(
             "certificate-key-mismatch",
             detail,

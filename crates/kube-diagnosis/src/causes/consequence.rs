@@ -1,7 +1,7 @@
 //! What follows from what, across sorts of objects: pods from their node, a metric from the API that
 //! serves it, a webhook from the pods behind it.
 
-use super::is_behind;
+use super::{dependency, is_behind};
 use crate::cause::{Cause, Object};
 use crate::object::{array, controller, filled, text};
 use crate::view::View;
@@ -32,6 +32,7 @@ pub(super) fn link(view: &View<'_>, found: &mut [Cause]) {
             None => root(view, cause, found),
         })
         .collect();
+    let roots = without_circles(found, roots);
     for (cause, root) in found.iter_mut().zip(roots) {
         cause.follows_from = root;
     }
@@ -52,12 +53,33 @@ pub(super) fn link(view: &View<'_>, found: &mut [Cause]) {
     }
 }
 
+/// Two programs that wait for each other: each is a root.
+fn without_circles(found: &[Cause], roots: Vec<Option<Root>>) -> Vec<Option<Root>> {
+    let place =
+        |(object, id): &Root| found.iter().position(|one| one.object == *object && one.id == *id);
+    let is_in_a_circle = |start: usize| {
+        let mut at = start;
+        for _ in 0..found.len() {
+            let Some(next) = roots[at].as_ref().and_then(&place) else { return false };
+            if next == start {
+                return true;
+            }
+            at = next;
+        }
+        false
+    };
+    let kept = |(at, root): (usize, &Option<Root>)| root.clone().filter(|_| !is_in_a_circle(at));
+    roots.iter().enumerate().map(kept).collect()
+}
+
 /// What is no fault in a namespace that is being deleted, as nothing can be made in it any more
 /// (plugin/pkg/admission/namespace/lifecycle).
 const MOOT: &[&str] = &[
     "cronjob-suspended",
     "jobs-not-created",
     "missed-schedule",
+    "no-endpoints",
+    "no-ready-endpoints",
     "not-processed",
     "overlap-forbidden",
     "pods-not-created",
@@ -65,7 +87,10 @@ const MOOT: &[&str] = &[
     "pods-unavailable",
     "runs-without-success",
     "scaled-to-zero",
+    "selector-matches-nothing",
+    "storage-class-missing",
     "suspended",
+    "volume-not-bound",
 ];
 
 /// The namespace that is being deleted.
@@ -95,7 +120,7 @@ fn root(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
         "hpa-metrics-unavailable" | "namespace-not-emptied" => of_api(cause, found),
         "suspended" => of_maker(view, cause, found),
         "admission-webhook-unavailable" => of_webhook(view, cause, found),
-        _ => None,
+        _ => dependency::root(view, cause, found),
     }
 }
 

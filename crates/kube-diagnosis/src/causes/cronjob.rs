@@ -16,10 +16,14 @@ const CRONJOB: &[&str] = &["CronJob"];
 pub(super) const KINDS: &[Kind] = &[
     Kind("cronjob-suspended", "is suspended", CRONJOB),
     Kind("jobs-not-created", "cannot create its Jobs", &["CronJob", "Event"]),
-    Kind("overlap-forbidden", "does not start while its last Job runs", CRONJOB),
+    Kind(
+        "overlap-forbidden",
+        "starts no run while its previous Job is running (concurrencyPolicy Forbid)",
+        CRONJOB,
+    ),
     Kind("missed-schedule", "has missed its schedule", CRONJOB),
     Kind("runs-without-success", "has run several times without success", &["CronJob", "Job"]),
-    Kind("schedule-never-due", "has a schedule that never comes due", CRONJOB),
+    Kind("schedule-never-due", "has a schedule that matches no date", CRONJOB),
 ];
 
 /// How late a run may be.
@@ -84,11 +88,11 @@ fn of_template(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
     let object = Object::of(cronjob);
     let seen = Evidence::new(object.to_string(), "spec.jobTemplate.spec.suspend is true");
     let hint = format!(
-        "unsuspend its Jobs when they are wanted: kubectl patch -n {} {object} --type merge -p \
+        "to resume its Jobs: kubectl patch -n {} {object} --type merge -p \
             '{{\"spec\":{{\"jobTemplate\":{{\"spec\":{{\"suspend\":false}}}}}}}}'",
         object.namespace
     );
-    let detail = "its jobTemplate has suspend: true, so that no Job that it makes starts";
+    let detail = "jobTemplate.spec.suspend is true: its Jobs are created suspended and never start";
     let cause = Cause::new("cronjob-suspended", object, "JobTemplateSuspended", detail);
     Some(cause.seen([seen]).hint(hint))
 }
@@ -105,7 +109,7 @@ fn suspended(cronjob: &Value) -> Option<Cause> {
         last.map_or("never run".to_owned(), |last| format!("last run {last}"))
     );
     let hint = format!(
-        "unsuspend it when it is wanted: kubectl patch -n {} {object} --type merge -p \
+        "to resume it: kubectl patch -n {} {object} --type merge -p \
             '{{\"spec\":{{\"suspend\":false}}}}'",
         object.namespace
     );
@@ -183,7 +187,7 @@ fn overlapping(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
     Some(
         Cause::new("overlap-forbidden", object, "JobAlreadyActive", detail)
             .seen([evidence])
-            .hint("find out why that Job takes so long; its schedule may be too dense"),
+            .hint("find out why that Job takes so long; it may be scheduled too often"),
     )
 }
 
@@ -270,7 +274,8 @@ fn overdue(view: &View<'_>, cronjob: &Value) -> Option<Overdue> {
     let since = last.or_else(|| timestamp(&cronjob["metadata"]["creationTimestamp"]))?;
     let since = changed(cronjob).into_iter().chain([since]).max()?;
     let is_due = |time: &Timestamp| view.now.duration_since(*time) > late;
-    let mut runs = schedule.times_after(since, &zone).take_while(is_due).take(COUNTED);
-    let first = runs.next()?;
-    Some(Overdue { runs: 1 + runs.count(), first, last })
+    let first = schedule.times_after(since, &zone).next().filter(is_due)?;
+    let until_now = |time: &Timestamp| *time <= view.now;
+    let runs = schedule.times_after(since, &zone).take_while(until_now).take(COUNTED).count();
+    Some(Overdue { runs, first, last })
 }

@@ -25,7 +25,11 @@ pub(super) fn detail(pod: &Value, symptom: &Symptom) -> String {
                 format!("limit {limit}, the default of a LimitRange")
             }
             Some(limit) => format!("limit {limit}"),
-            None => "no limit, so that its node was out of memory".to_owned(),
+            // Kubernetes 1.34, PodLevelResources
+            None => match filled(&pod["spec"]["resources"]["limits"]["memory"]) {
+                Some(limit) => format!("limit {limit} of the whole pod"),
+                None => "no limit, so that its node was out of memory".to_owned(),
+            },
         });
     }
     let mut said = match symptom.exit_code {

@@ -1,6 +1,7 @@
 //! PodDisruptionBudgets that let nothing be evicted: a drain waits for them.
 
 use super::Kind;
+use super::service::TEMPLATES;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{condition, count, is_deleting, name, text};
 use crate::pod::{is_live, starting_since};
@@ -11,10 +12,11 @@ use serde_json::Value;
 const BUDGET: &[&str] = &["PodDisruptionBudget", "Pod"];
 
 pub(super) const KINDS: &[Kind] = &[
-    Kind("disruption-blocked", "allows no disruption, as too few of its pods are healthy", BUDGET),
+    Kind("disruption-blocked", "allows no disruption (too few of its pods are healthy)", BUDGET),
     Kind("disruption-unknown", "cannot tell which disruptions it allows", BUDGET),
     Kind("disruption-never-allowed", "never allows a disruption", BUDGET),
     Kind(OVERLAP, "selects pods that another budget selects", BUDGET),
+    Kind("disruption-budget-unused", "selects no pod, and protects nothing", BUDGET),
 ];
 
 /// The id of budgets that select the same pods.
@@ -32,6 +34,7 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
         let overlap = overlapping(view, budget, &found);
         let is_clear = overlap.is_none();
         found.extend(overlap);
+        found.extend(unused(view, budget));
         if budget["status"]["disruptionsAllowed"] == 0 {
             // which budget counts the pods of two is left to chance
             let blocked = || blocked(view, budget, so_far).filter(|_| is_clear);
@@ -86,10 +89,33 @@ fn overlapping(view: &View<'_>, budget: &Value, so_far: &[Cause]) -> Option<Caus
         ..Cause::new(OVERLAP, object, MULTIPLE, detail)
     };
     let hint = format!(
-        "remove all but one of the budgets {}, {rivals}, or let their selectors differ",
+        "remove all but one of the budgets {}, {rivals}, or make their selectors disjoint",
         name(budget)
     );
     Some(cause.seen([said]).hint(hint))
+}
+
+/// A budget of no pod, while pods of the namespace run: its selector may be wrong.
+fn unused(view: &View<'_>, budget: &Value) -> Option<Cause> {
+    let selector = &budget["spec"]["selector"];
+    let may_get = |maker: &Value| fits(selector, &maker["spec"]["template"]["metadata"]["labels"]);
+    let is_of_a_maker = TEMPLATES.iter().flat_map(|kind| view.of(kind)).any(may_get);
+    if !view.has_read(&["Pod"])
+        || !view.has_read(TEMPLATES)
+        || budget["status"]["expectedPods"] != 0
+        || !selected(view, budget).is_empty()
+        || is_of_a_maker
+        || !view.older(&budget["metadata"]["creationTimestamp"], SETTLING)
+    {
+        return None;
+    }
+    let object = Object::of(budget);
+    let source = format!("{object}: spec.selector");
+    Some(
+        Cause::new("disruption-budget-unused", object, "", "")
+            .seen([Evidence::new(source, selector.to_string())])
+            .hint("correct its selector, or remove it"),
+    )
 }
 
 fn evidence(budget: &Value) -> Evidence {
@@ -111,7 +137,9 @@ fn unknown(budget: &Value) -> Option<Cause> {
     Some(
         Cause::new("disruption-unknown", Object::of(budget), "SyncFailed", detail)
             .seen([Evidence::condition(budget, failed)])
-            .hint("let its selector select pods of workloads that can be scaled"),
+            .hint(
+                "change its selector so that it selects only pods of workloads that can be scaled",
+            ),
     )
 }
 
@@ -131,7 +159,7 @@ fn never(budget: &Value) -> Option<Cause> {
     Some(
         Cause::new("disruption-never-allowed", Object::of(budget), "", format!("{rule} of {pods}"))
             .seen([evidence(budget)])
-            .hint("a drain waits for it without end: run one pod more, or let one be unavailable"),
+            .hint("kubectl drain blocks indefinitely: add a replica, or allow one unavailable pod"),
     )
 }
 
@@ -164,5 +192,5 @@ fn blocked(view: &View<'_>, budget: &Value, so_far: &[Cause]) -> Option<Cause> {
         follows_from: own.map(|cause| (cause.object.clone(), cause.id)),
         ..Cause::new("disruption-blocked", Object::of(budget), "InsufficientPods", detail)
     };
-    Some(cause.seen([evidence(budget)]).hint("mend its pods: a drain waits for them"))
+    Some(cause.seen([evidence(budget)]).hint("fix its pods: a drain waits for them"))
 }

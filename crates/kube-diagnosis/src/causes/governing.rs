@@ -1,68 +1,106 @@
-//! A StatefulSet whose pods look for each other by names that its Service would give them, and that
-//! does not exist.
+//! A StatefulSet whose pods look for each other by names that its Service would give them: the
+//! Service does not exist, or gives a name only to pods that are ready.
 
 use super::Kind;
 use super::init::UNRESOLVED;
+use super::service::is_headless;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{filled, is_deleting, text};
+use crate::object::{filled, is_deleting, is_numbered, name};
+use crate::pod::{is_live, is_ready};
 use crate::view::View;
-use serde_json::Value;
 
-const ID: &str = "governing-service-missing";
+const KINDS_READ: &[&str] = &["StatefulSet", "Service", "Pod"];
+const MISSING: &str = "governing-service-missing";
+const UNPUBLISHED: &str = "peers-not-published";
 
-pub(super) const KINDS: &[Kind] =
-    &[Kind(ID, "names a Service that does not exist", &["StatefulSet", "Service", "Pod"])];
+pub(super) const KINDS: &[Kind] = &[
+    Kind(MISSING, "references a Service that does not exist", KINDS_READ),
+    Kind(
+        UNPUBLISHED,
+        "looks up its pods by DNS names that are published only when they are ready",
+        KINDS_READ,
+    ),
+];
 
-/// The Service of a StatefulSet, if there is none of that name. Without it `POD.SERVICE` is no name
-/// (apps/v1, StatefulSetSpec.serviceName: it must exist before the StatefulSet).
-pub(super) fn missing<'a>(view: &View<'_>, set: &'a Value) -> Option<&'a str> {
-    let service = filled(&set["spec"]["serviceName"])?;
-    let is_missing = view.has_read(&["Service"]) && view.get("Service", service).is_none();
-    (set["kind"] == "StatefulSet" && !is_deleting(set) && is_missing).then_some(service)
-}
-
-/// Names it where a pod says that it cannot resolve such a name, which follows from it: that the
-/// Service is missing is nothing to pods that do not look for each other.
+/// Names it where a pod says that it cannot resolve such a name, which follows from it: it is nothing
+/// to pods that do not look for each other.
 pub(super) fn explain(view: &View<'_>, found: &mut Vec<Cause>) {
     for set in view.of("StatefulSet") {
-        let Some(service) = missing(view, set) else { continue };
+        let Some(service) = filled(&set["spec"]["serviceName"]) else { continue };
+        if is_deleting(set) || !view.has_read(&["Service"]) {
+            continue;
+        }
         let object = Object::of(set);
-        let said = |cause: &Cause| {
-            let lines = cause
-                .evidence
-                .iter()
-                .flat_map(|one| one.says.lines().map(move |line| (one.source.as_str(), line)));
-            let mut lines = lines.filter(|(_, line)| is_unresolved(line, service));
-            lines.next().map(|(source, line)| Evidence::new(source, line.trim()))
-        };
         let mut seen = None;
         for cause in found.iter_mut().filter(|cause| cause.object == object) {
-            if let Some(evidence) = said(cause) {
-                cause.follows_from = Some((object.clone(), ID));
-                seen.get_or_insert((evidence, cause.pods.clone()));
+            if let Some((id, evidence)) = said(view, cause, name(set), service) {
+                cause.follows_from = Some((object.clone(), id));
+                seen.get_or_insert((id, evidence, cause.pods.clone()));
             }
         }
-        let Some((evidence, pods)) = seen else { continue };
-        let source = format!("{object}: spec.serviceName");
-        let detail = format!("service/{service}: {}", evidence.says);
-        let hint = format!(
-            "create the headless Service {service} (clusterIP: None) with the labels of the pods as its \
-                selector, and publishNotReadyAddresses if they look for each other as they start"
-        );
-        let cause = Cause::new(ID, object, text(&set["spec"]["serviceName"]), detail)
-            .seen([Evidence::new(source, service), evidence])
-            .hint(hint);
-        found.push(Cause { pods, ..cause });
+        let Some((id, evidence, pods)) = seen else { continue };
+        found.push(Cause { pods, ..cause(object, id, service, evidence) });
     }
 }
 
-/// Whether a line says that a name below this Service cannot be resolved: `lookup db-0.db: no such
-/// host`.
-fn is_unresolved(line: &str, service: &str) -> bool {
+/// What of the evidence of a cause says that a name below this Service cannot be resolved, and why
+/// that is so.
+fn said(
+    view: &View<'_>,
+    cause: &Cause,
+    set: &str,
+    service: &str,
+) -> Option<(&'static str, Evidence)> {
+    let own = view.get("Service", service);
+    let withholds =
+        own.is_some_and(|own| is_headless(own) && own["spec"]["publishNotReadyAddresses"] != true);
+    let is_unready = |pod: &str| {
+        let pod = view.get("Pod", pod);
+        pod.is_some_and(|pod| is_live(pod) && !is_ready(pod))
+    };
+    cause.evidence.iter().find_map(|one| {
+        one.says.lines().find_map(|line| {
+            let pod = unresolved(line, service).filter(|pod| is_numbered(pod, set))?;
+            let id = match own {
+                None => MISSING,
+                Some(_) if withholds && is_unready(&pod) => UNPUBLISHED,
+                Some(_) => return None,
+            };
+            Some((id, Evidence::new(one.source.as_str(), line.trim())))
+        })
+    })
+}
+
+fn cause(object: Object, id: &'static str, service: &str, evidence: Evidence) -> Cause {
+    let detail = format!("service/{service}: {}", evidence.says);
+    let (source, says, hint) = if id == MISSING {
+        let hint = format!(
+            "create the headless Service {service} (clusterIP: None) with the labels of the pods \
+                as its selector, and publishNotReadyAddresses if they look up each other during \
+                startup"
+        );
+        (format!("{object}: spec.serviceName"), service.to_owned(), hint)
+    } else {
+        let hint = format!(
+            "set publishNotReadyAddresses: true in the Service {service}, and \
+                podManagementPolicy: Parallel in {object} if a pod looks up one that is created \
+                after it"
+        );
+        let source = format!("service/{service}: spec.publishNotReadyAddresses");
+        (source, "is not true".to_owned(), hint)
+    };
+    Cause::new(id, object, service, detail).seen([Evidence::new(source, says), evidence]).hint(hint)
+}
+
+/// The pod of a line that says that its name below this Service cannot be resolved: `lookup
+/// db-0.db: no such host`.
+fn unresolved(line: &str, service: &str) -> Option<String> {
     let lower = line.to_lowercase();
     let below = format!(".{service}");
-    let is_below = lower.match_indices(&below).any(|(at, part)| {
-        !lower[at + part.len()..].starts_with(|one: char| one.is_alphanumeric() || one == '-')
-    });
-    is_below && UNRESOLVED.iter().any(|word| lower.contains(word))
+    let is_of_name = |one: char| one.is_alphanumeric() || one == '-';
+    let (at, _) = lower
+        .match_indices(&below)
+        .find(|(at, part)| !lower[at + part.len()..].starts_with(is_of_name))?;
+    let pod = lower[..at].rsplit(|one: char| !is_of_name(one)).next().unwrap_or_default();
+    UNRESOLVED.iter().any(|word| lower.contains(word)).then(|| pod.to_owned())
 }

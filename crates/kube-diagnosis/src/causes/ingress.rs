@@ -20,13 +20,14 @@ const CLASSES: &[&str] = &["Ingress", "IngressClass"];
 pub(super) const KINDS: &[Kind] = &[
     Kind(
         "backend-missing",
-        "leads to a Service or a port that does not exist",
+        "references a Service or port that does not exist",
         &["Ingress", "Service"],
     ),
-    Kind("ingress-class-missing", "is of a class that does not exist", CLASSES),
+    Kind("ingress-class-missing", "references an IngressClass that does not exist", CLASSES),
     Kind(
         "ingress-unclassed",
-        "has no class, no class is the default, and nobody serves it",
+        "has no ingressClassName, the cluster has no default IngressClass, and no controller \
+            serves it",
         CLASSES,
     ),
 ];

@@ -2,7 +2,7 @@
 //! what it does: the time that its owner has given it says something, and its log.
 
 use super::detail::container_of;
-use super::reason::mentions;
+use super::progress::gets_on;
 use crate::object::{array, name, seconds, stated, text, timestamp};
 use crate::symptom::Symptom;
 use crate::view::View;
@@ -15,9 +15,6 @@ const DEFAULT: SignedDuration = SignedDuration::from_secs(600);
 /// How many lines from the end of a log are looked at: `nslookup` writes about as many for one
 /// attempt.
 const LINES: usize = 8;
-/// What a program writes that waits for something.
-const WAITING: &[&str] =
-    &["wait", "retry", "not ready", "no response", "not yet", "trying", "attempt", "unavailable"];
 /// What it writes of a name that is none.
 pub(super) const UNRESOLVED: &[&str] = &[
     "no such host",
@@ -34,6 +31,8 @@ pub(super) const UNRESOLVED: &[&str] = &[
 ];
 /// What it writes of something else that is not there.
 const NOWHERE: &[&str] = &["does not exist", "not found"];
+/// What it does about that: `table "a" does not exist, skipping`, `not found in cache, downloading`.
+const MADE: &[&str] = &["skip", "creat", "download", "ignor", "install", "build"];
 
 /// The symptom of an init container that runs, as what it is: one within its time, with how long
 /// that is, or one that waits.
@@ -52,24 +51,25 @@ fn at_work(view: &View<'_>, pod: &Value, symptom: &Symptom) -> Option<String> {
     let (spec, status) = container_of(pod, container);
     let since = timestamp(&status["state"]["running"]["startedAt"])?;
     let log = view.snapshot.last_words(name(pod), container).unwrap_or_default();
-    let lines: Vec<String> = log.lines().map(str::to_lowercase).collect();
-    let mut lines: Vec<&str> =
+    // a bar of progress begins its line again
+    let lines: Vec<String> = log.split(['\n', '\r']).map(str::to_lowercase).collect();
+    let lines: Vec<&str> =
         lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
-    lines.drain(..lines.len().saturating_sub(LINES));
+    let last = &lines[lines.len().saturating_sub(LINES)..];
     // a deadline is no evidence of work: what says or does the same again and again waits
-    let moves = moves(&lines);
-    if is_for_nothing(&lines) || !moves && (lines.len() > 1 || is_loop(spec)) {
+    let moves = gets_on(&lines, view.now.duration_since(since).as_secs());
+    if is_for_nothing(last) || !moves && (lines.len() > 1 || is_loop(spec)) {
         return None;
     }
     let workload = view.workload(pod);
     let owner = view.get(&workload.kind, &workload.name).unwrap_or(&Value::Null);
     if let Some((field, until)) = given(owner, pod, since) {
-        return (until > view.now).then(|| format!("{field} gives it until {until}"));
+        return (until > view.now).then(|| format!("{field} allows it until {until}"));
     }
     let most = seconds(&owner["spec"]["progressDeadlineSeconds"]).unwrap_or(DEFAULT).min(DEFAULT);
     let in_time =
         stated(owner, "Progressing", "False").is_none() && view.now.duration_since(since) <= most;
-    (in_time && moves).then(|| "its log says what it does".to_owned())
+    (in_time && moves).then(|| "its log shows progress".to_owned())
 }
 
 /// Until when the owner lets it run by a field that somebody has set, and which field that is. A
@@ -94,40 +94,8 @@ fn given(owner: &Value, pod: &Value, since: Timestamp) -> Option<(&'static str, 
 
 /// It says again and again that something is not there.
 fn is_for_nothing(lines: &[&str]) -> bool {
-    lines.iter().filter(|line| has(line, NOWHERE) || has(line, UNRESOLVED)).count() > 1
-}
-
-/// Its lines change, and the last one speaks of nothing for which it waits.
-fn moves(lines: &[&str]) -> bool {
-    let [.., before, last] = lines else { return false };
-    gets_on(before, last) && !has(last, WAITING) && !mentions(last)
-}
-
-/// Whether a line is not the one before it with another time or number of an attempt: `applied 243
-/// of 400`, `20%` and `row 1200` after `row 1100` get on, and `attempt 7` after `attempt 6` does not.
-fn gets_on(before: &str, line: &str) -> bool {
-    let (old, new): (Vec<&str>, Vec<&str>) =
-        (before.split_whitespace().collect(), line.split_whitespace().collect());
-    if without_digits(before) != without_digits(line) || old.len() != new.len() {
-        return true;
-    }
-    let is_share = |at: usize| {
-        new[at].contains(['%', '/']) && !new[at].contains(':')
-            || new.get(at + 1).is_some_and(|next| matches!(*next, "of" | "von"))
-    };
-    let steps = |at: usize| {
-        let number = |word: &str| {
-            let bare = word.trim_matches(|one: char| !one.is_alphanumeric());
-            // as large as that is a time
-            bare.parse::<i64>().ok().filter(|number| *number < 1_000_000_000)
-        };
-        number(new[at]).zip(number(old[at])).is_some_and(|(new, old)| new > old + 1)
-    };
-    (0..new.len()).any(|at| old[at] != new[at] && (is_share(at) || steps(at)))
-}
-
-fn without_digits(line: &str) -> String {
-    line.chars().filter(|one| !one.is_ascii_digit()).collect()
+    let is_missing = |line: &&&str| has(line, NOWHERE) && !has(line, MADE);
+    lines.iter().filter(|line| is_missing(line) || has(line, UNRESOLVED)).count() > 1
 }
 
 /// A command that does nothing but try again: `until nc -z db 5432; do sleep 2; done`, `wait-for db`.

@@ -100,7 +100,7 @@ fn ending(job: &Value, failure: &Value) -> (String, &'static str) {
                 0 => reason.to_owned(),
                 many => format!("{reason}, {many} attempts"),
             };
-            (detail, "read the log of its last pod, mend what it says, and create the Job again")
+            (detail, "read the log of its last pod, fix the error, and create the Job again")
         }
         "PodFailurePolicy" => (
             format!("{reason}: {message}"),
@@ -170,7 +170,7 @@ fn suspended(job: &Value) -> Option<Cause> {
     };
     let object = Object::of(job);
     let hint = format!(
-        "resume it: kubectl patch -n {} {object} --type merge -p '{{\"spec\":{{{undo}}}}}'",
+        "to resume it: kubectl patch -n {} {object} --type merge -p '{{\"spec\":{{{undo}}}}}'",
         object.namespace
     );
     let seen = Evidence::new(object.to_string(), seen);

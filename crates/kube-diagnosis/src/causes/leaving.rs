@@ -9,7 +9,7 @@ use serde_json::Value;
 
 pub(super) const KINDS: &[Kind] = &[Kind(
     "pods-terminating",
-    "waits for pods that take long to terminate",
+    "waits for pods that take a long time to terminate",
     &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"],
 )];
 
@@ -29,7 +29,8 @@ pub(super) fn cause(view: &View<'_>, workload: &Value, lacks: &str) -> Option<Ca
     let pods: Vec<&Value> = view.pods_of(&object).filter(|pod| is_deleting(pod)).collect();
     let last = pods.iter().max_by_key(|pod| timestamp(&pod["metadata"]["deletionTimestamp"]))?;
     let until = text(&last["metadata"]["deletionTimestamp"]);
-    let detail = format!("{lacks}, and {} may take until {until}", names(pods.iter().copied()));
+    let detail =
+        format!("{lacks}, and {} may take until {until} to terminate", names(pods.iter().copied()));
     let seen = Evidence::new(format!("{object}: status"), detail.clone());
     Some(
         Cause::new("pods-terminating", object, "Terminating", detail)
@@ -60,5 +61,5 @@ pub(super) fn of_jobs(view: &View<'_>, so_far: &[Cause], long: SignedDuration) -
             && pods.all(late)
     };
     let jobs = view.of("Job").iter().filter(waits);
-    jobs.filter_map(|job| cause(view, job, "no pod of it runs")).collect()
+    jobs.filter_map(|job| cause(view, job, "none of its pods is running")).collect()
 }

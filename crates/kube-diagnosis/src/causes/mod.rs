@@ -5,8 +5,11 @@ mod autoscaler;
 mod certificate;
 mod consequence;
 mod cronjob;
+mod dependency;
 mod detail;
 mod disruption;
+mod endpoint;
+mod forbidden;
 mod governing;
 mod ingress;
 mod init;
@@ -19,9 +22,12 @@ mod open;
 mod past;
 mod placement;
 mod pods;
+mod policy;
 mod port;
+mod progress;
 mod quota;
 mod reason;
+mod remade;
 mod removed;
 mod revision;
 mod rollout;
@@ -29,6 +35,7 @@ mod selector;
 mod service;
 mod standby;
 mod starting;
+mod surge;
 mod taken;
 mod vain;
 mod volume;
@@ -66,6 +73,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         cronjob::KINDS,
         service::KINDS,
         ingress::KINDS,
+        policy::KINDS,
         autoscaler::KINDS,
         api_service::KINDS,
         disruption::KINDS,
@@ -94,12 +102,14 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(of_cronjobs);
     found.extend(service::find(view, &found));
     found.extend(ingress::find(view));
+    found.extend(policy::find(view));
     found.extend(autoscaler::find(view, &found));
     found.extend(api_service::find(view));
     found.extend(disruption::find(view, &found));
     found.extend(quota::find(view));
     found.extend(volume::find(view));
     found.extend(certificate::find(view));
+    dependency::explain(view, &mut found);
     consequence::link(view, &mut found);
     let over = pods::recovered(view, &found);
     found.extend(over);
@@ -152,6 +162,11 @@ pub(crate) fn wanted_keys(view: &View<'_>, most: usize) -> Vec<Object> {
 /// The ports of pods at which should be looked.
 pub(crate) fn wanted_ports(view: &View<'_>, most: usize) -> Vec<(String, u16)> {
     port::wanted_ports(view, most)
+}
+
+/// Of the Service that one asks about: to what it leads that was not tried, and why not.
+pub(crate) fn untried_endpoints(view: &View<'_>) -> Vec<String> {
+    endpoint::untried(view)
 }
 
 /// Whether a cause is of the pods behind a Service, or of what makes them.

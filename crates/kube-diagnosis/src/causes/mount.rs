@@ -71,8 +71,8 @@ pub(super) fn explain(view: &View<'_>, found: &mut Vec<Cause>) {
 }
 
 const MISSING: &str = "config-missing";
-const CORRECT: &str = "add the key, or correct subPath of the mount; then delete the pod, as a mount \
-    with subPath stays what it was when the container was made";
+const CORRECT: &str = "add the key, or correct subPath of the mount; then delete the pod: a \
+    subPath mount is not updated";
 
 /// The pod and the container of a cause that a missing file may be behind.
 fn ill<'a, 'b>(view: &View<'a>, cause: &'b Cause) -> Option<(&'a Value, &'b str)> {

@@ -45,7 +45,7 @@ fn kept(view: &View<'_>, kind: &str, object: &Value) -> Option<Cause> {
         "find out why the controller of the named finalizer does not remove it: it may be gone";
     if !users.is_empty() {
         detail = format!("{detail}; in use by pod {}", names(users.iter().copied()));
-        hint = "it goes when no pod uses it any more";
+        hint = "it is deleted once no pod uses it";
     }
     let own = Object::of(object);
     let source = format!("{own}: metadata.finalizers");
@@ -116,7 +116,7 @@ fn stuck(view: &View<'_>, namespace: &Value) -> Option<Cause> {
         return remaining(view, namespace);
     };
     let hint = if failed["type"] == "NamespaceDeletionDiscoveryFailure" {
-        "an API group does not answer: check its APIService (kubectl get apiservices)"
+        "an API group does not respond: check its APIService (kubectl get apiservices)"
     } else {
         "look at the objects that the message names"
     };
@@ -150,7 +150,7 @@ fn remaining(view: &View<'_>, namespace: &Value) -> Option<Cause> {
     let object = Object::of(namespace);
     let seen = Evidence::new(format!("{object}: metadata.deletionTimestamp"), text(since));
     let detail = format!("since {}; left: {left}", text(since));
-    let hint = "nothing can be made in it any more: find out what holds the objects that are left";
+    let hint = "no objects can be created in it: find out what holds the objects that are left";
     Some(Cause::new("namespace-not-emptied", object, "Terminating", detail).seen([seen]).hint(hint))
 }
 

@@ -75,9 +75,15 @@ const HELPERS: &[&str] = &[
     "kuma-sidecar",
     "kuma-dp",
     "daprd",
+    "filebeat",
+    "fluent-bit",
+    "fluentd",
+    "promtail",
+    "vector",
 ];
 /// Parts of names of containers that look like one that helps others.
-const ALIKE: &[&str] = &["proxy", "sidecar", "agent", "envoy", "fluent", "istio"];
+const ALIKE: &[&str] =
+    &["proxy", "sidecar", "agent", "envoy", "fluent", "istio", "shipper", "collector", "exporter"];
 
 /// That what a pod is for has completed, and what only helps it still runs and keeps it open. That
 /// is certain of programs that are known; else what a container is for is not in the API, and its

@@ -50,6 +50,8 @@ pub(super) fn tense(view: &View<'_>, pod: &Value, symptom: &Symptom) -> Tense {
         return of_run(view, pod, symptom).map_or(Tense::Present, Tense::Recovered);
     }
     match workload.kind.as_str() {
+        // what somebody has run by hand and ended: the code of SIGINT or SIGTERM
+        "Pod" if matches!(symptom.exit_code, Some(130 | 143)) => Tense::Over,
         "Pod" => Tense::Present,
         "Job" => of_attempt(view, pod, &workload),
         _ => of_replaced(view, pod, &workload, symptom),
@@ -80,7 +82,7 @@ fn of_run(view: &View<'_>, pod: &Value, symptom: &Symptom) -> Option<String> {
         return None;
     }
     let ended = match symptom.id {
-        "oom-killed" => "ran out of memory",
+        "oom-killed" => "was OOM-killed",
         "liveness-probe-kills" => "was killed by its liveness probe",
         "startup-probe-kills" => "was killed by its startup probe",
         "post-start-hook-failed" => "was killed as its postStart hook failed",
@@ -94,7 +96,7 @@ fn of_run(view: &View<'_>, pod: &Value, symptom: &Symptom) -> Option<String> {
         many => format!(" {many} times, last"),
     };
     Some(format!(
-        "{} {ended}{often} {}, with exit code {}, and is ready since",
+        "{} {ended}{often} {}, with exit code {}, and has been ready since",
         text(&spec["name"]),
         view.ago(to),
         symptom.exit_code.unwrap_or_default(),

@@ -39,7 +39,7 @@ pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> Nowhere {
     let rules = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
     if nodes.is_empty() {
         return Nowhere::Other(match (selector.as_str(), rules.is_object()) {
-            ("", false) => "no node is there or has its taints tolerated".to_owned(),
+            ("", false) => "there is no node whose taints it tolerates".to_owned(),
             ("", true) => "it has node affinity rules".to_owned(),
             (selector, _) => format!("its nodeSelector is {selector}"),
         });
@@ -47,7 +47,7 @@ pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> Nowhere {
     let selected: Vec<&Value> = nodes.iter().filter(|node| has_labels(node, spec)).collect();
     if selected.is_empty() {
         let detail =
-            format!("its nodeSelector {selector} fits no node ({} looked at)", nodes.len());
+            format!("its nodeSelector {selector} matches no node ({} evaluated)", nodes.len());
         let is_elsewhere = |key: &&str| {
             let wanted = &spec["nodeSelector"][*key];
             wanted.is_string()
@@ -62,7 +62,7 @@ pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> Nowhere {
     if near.is_empty() {
         let rules = terms(rules);
         return Nowhere::Other(format!(
-            "its node affinity fits no node ({} looked at): {rules}",
+            "its node affinity matches no node ({} evaluated): {rules}",
             nodes.len()
         ));
     }

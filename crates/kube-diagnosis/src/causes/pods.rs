@@ -1,17 +1,17 @@
 //! What keeps pods from working, once for each workload.
 
-use super::Kind;
 use super::detail::detail;
-use super::governing;
 use super::init;
 use super::mount;
 use super::open::{Open, completed, kept_open, never_ready};
 use super::past::{self, Tense};
-use super::reason::{excerpt, reason};
+use super::policy;
+use super::reason::{excerpt, mentions, reason};
 use super::removed;
 use super::revision::{ROLLING, has_its_rollout, lacks_pods};
 use super::standby::{STANDBY, stands_by};
-use super::taken;
+use super::{Kind, forbidden, governing};
+use super::{surge, taken};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{condition, count, filled, name, timestamp};
 use crate::pod::{is_finished, is_live, is_ready, pod_status, starting_since};
@@ -25,57 +25,66 @@ const EVENTS: &[&str] = &["Pod", "Event"];
 
 /// The ids, with what each needs to be ruled out.
 pub(super) const KINDS: &[Kind] = &[
-    Kind("oom-killed", "runs out of memory", POD),
+    Kind("oom-killed", "is OOM-killed", POD),
     Kind("app-exit", "exits with an error", POD),
     Kind("liveness-probe-kills", "is killed by its liveness probe", EVENTS),
     Kind("startup-probe-kills", "is killed by its startup probe", EVENTS),
     Kind("start-error", "cannot be started", POD),
-    Kind("exits-zero", "exits with success and is started again", POD),
+    Kind("exits-zero", "exits with code 0 and is restarted", POD),
     Kind("init-container-fails", "has an init container that fails", POD),
     Kind("init-container-waits", "waits for its init container", POD),
     Kind("init-container-runs", "still runs its init container", POD),
     Kind("post-start-hook-failed", "has a postStart hook that fails", POD),
     Kind("container-lost", "lost a container with its node", POD),
-    Kind("container-waiting", "has a container that waits", POD),
-    Kind("image-not-found", "has an image that its registry does not have", POD),
+    Kind("container-waiting", "has a container in state Waiting", POD),
+    Kind("image-not-found", "references an image that does not exist in the registry", POD),
     Kind("image-name-invalid", "has an invalid image name", POD),
-    Kind("image-pull-denied", "may not pull its image", POD),
+    Kind("image-pull-denied", "is not authorized to pull its image", POD),
     Kind("image-pull-failed", "cannot pull its image", POD),
-    Kind("image-pull-slow", "has been pulling its image for long", EVENTS),
-    Kind("image-not-present", "has an image that is not on the node and must not be pulled", POD),
+    Kind("image-pull-slow", "has been pulling its image for a long time", EVENTS),
+    Kind(
+        "image-not-present",
+        "needs an image that is not present on the node, and imagePullPolicy is Never",
+        POD,
+    ),
     Kind("image-wrong-platform", "has an image for another platform", POD),
     Kind("registry-unreachable", "cannot reach the registry of its image", POD),
-    Kind("registry-rate-limit", "is limited by the registry of its image", POD),
+    Kind("registry-rate-limit", "is rate-limited by the image registry", POD),
     Kind("node-disk-full", "is on a node without space for images", POD),
     Kind("config-missing", "refers to a ConfigMap, Secret or key that does not exist", POD),
     Kind("container-config-error", "has a container spec that the kubelet rejects", POD),
-    Kind("security-context-refused", "may not run as the user of its image", POD),
+    Kind(
+        "security-context-refused",
+        "violates runAsNonRoot (its user is root or is not numeric)",
+        POD,
+    ),
     Kind("volume-mount-failed", "cannot mount a volume", EVENTS),
     Kind("volume-attach-failed", "cannot attach a volume", EVENTS),
-    Kind("sandbox-failed", "gets no pod sandbox", EVENTS),
+    Kind("sandbox-failed", "has no pod sandbox (the container runtime cannot create it)", EVENTS),
     Kind("network-not-ready", "is on a node without a network", EVENTS),
+    Kind("post-start-hook-runs", "waits for a postStart hook that has not ended", EVENTS),
     Kind("not-started", "is not started", EVENTS),
     Kind("insufficient-resources", "requests more than any node has free", POD),
-    Kind("node-selector-mismatch", "selects labels that no node has", POD),
+    Kind("node-selector-mismatch", "has a nodeSelector or node affinity that no node matches", POD),
     Kind("taint-not-tolerated", "does not tolerate the taints of the nodes", POD),
     Kind("affinity-unsatisfied", "has affinity rules that no node satisfies", POD),
     Kind("topology-spread-unmet", "has spread constraints that no node satisfies", POD),
-    Kind("host-port-taken", "needs a host port that is taken", POD),
+    Kind("host-port-taken", "requests a hostPort that is in use", POD),
     Kind("volume-unbound", "waits for a volume claim that is not bound", POD),
     Kind("volume-elsewhere", "has a volume that is only available on other nodes", POD),
     Kind("volume-limit", "needs a volume on nodes that have reached their limit", POD),
-    Kind("nodes-cordoned", "finds only cordoned nodes", POD),
-    Kind("no-nodes", "finds no node in the cluster", POD),
+    Kind("nodes-cordoned", "cannot be scheduled (all nodes are cordoned)", POD),
+    Kind("no-nodes", "cannot be scheduled (the cluster has no nodes)", POD),
     Kind("scheduling-gated", "is held back by scheduling gates", POD),
     Kind("not-scheduled", "is not processed by its scheduler", POD),
-    Kind("unschedulable", "fits on no node", POD),
+    Kind("unschedulable", "cannot be scheduled on any node", POD),
     Kind("readiness-failing", "does not pass its readiness probe", POD),
-    Kind("standby", "is not ready while another pod of it holds a lease", &["Pod", "Lease"]),
     Kind(
-        "rollout-in-progress",
-        "is being rolled out with fewer available pods than it should have",
-        POD,
+        "standby",
+        "is not ready while another replica holds the leader-election Lease",
+        &["Pod", "Lease"],
     ),
+    Kind("rollout-in-progress", "is being rolled out with fewer available pods than desired", POD),
     Kind("startup-failing", "does not pass its startup probe", POD),
     Kind("readiness-gate-unmet", "waits for its readiness gates", POD),
     Kind("resize-infeasible", "cannot be resized on its node", POD),
@@ -83,13 +92,13 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("evicted", "was evicted", POD),
     Kind("preempted", "was preempted", POD),
     Kind("disrupted", "is being evicted", POD),
-    Kind("node-shutdown", "was ended by the shutdown of its node", POD),
+    Kind("node-shutdown", "was terminated by a node shutdown", POD),
     Kind("node-refused", "was rejected by its node", POD),
     Kind("node-lost", "is on a node that stopped responding", POD),
     Kind("no-address", "has no IP address", POD),
     Kind("pod-failed", "has failed", POD),
     Kind("pod-not-ready", "is not ready", POD),
-    Kind("kept-open", "may be kept open by a container that only helps", POD),
+    Kind("kept-open", "may be kept running by a sidecar container", POD),
     Kind("pod-deadline-exceeded", "ran longer than its deadline", POD),
 ];
 
@@ -124,7 +133,10 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     let gone: Vec<Cause> = gone.into_iter().filter(|one| !known(one)).collect();
     found.extend(gone);
     taken::explain(view, &mut found);
+    surge::explain(view, &mut found);
     governing::explain(view, &mut found);
+    policy::explain(view, &mut found);
+    forbidden::explain(&mut found);
     found.iter_mut().for_each(|cause| count_pods(view, cause));
     found
 }
@@ -187,7 +199,7 @@ fn unready(view: &View<'_>, pod: &Value, workload: &Object) -> Option<Open> {
     if let Some(done) = completed(pod) {
         return kept_open(pod, workload, &done);
     }
-    let words = format!("its status is {}, and nothing says why", pod_status(pod));
+    let words = format!("its status is {}; no cause was found", pod_status(pod));
     let hint = format!("look at it: kubectl describe -n {} pod {}", workload.namespace, name(pod));
     Some(Open { id: "pod-not-ready", words, hint })
 }
@@ -296,7 +308,7 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     let logged = symptom
         .container
         .as_deref()
-        .filter(|_| symptom.exit_code.is_some() || is_read_as_it_runs(view, pod, &symptom))
+        .filter(|_| symptom.exit_code.is_some() || is_read_as_it_runs(&symptom))
         .filter(|_| symptom.last_words.is_empty())
         .and_then(|container| view.snapshot.last_words(name(pod), container));
     let detail = detail(pod, &symptom);
@@ -314,7 +326,10 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         hint = format!("{}; otherwise {hint}", scaling.0);
         evidence.push(scaling.1);
     }
-    let is_said = LOGGED.contains(&symptom.id);
+    // what a container writes that runs need not be about its probe: it has to say so
+    let is_said = LOGGED.contains(&symptom.id)
+        || RUNS.contains(&symptom.id)
+            && logged.and_then(reason).is_some_and(|line| mentions(&line.to_lowercase()));
     let cause = Cause {
         container: symptom.container.clone(),
         ..Cause::new(id(&symptom), workload, &symptom.reason, detail)
@@ -337,22 +352,19 @@ const LOGGED: &[&str] = &[
     "init-container-waits",
     "start-error",
 ];
-/// Ids of an init container that has not ended.
-const INIT_RUNS: &[&str] = &["init-container-runs", "init-container-waits"];
+/// Ids of a container that runs, of which the log may say what it does or waits for.
+const RUNS: &[&str] = &[
+    "init-container-runs",
+    "init-container-waits",
+    "readiness-failing",
+    "rollout-in-progress",
+    "standby",
+    "startup-failing",
+];
 
-/// Whether the log of a container that runs says why: of an init container what it does, and of one
-/// that is not ready which name it does not find, where the Service is missing that would give it.
-fn is_read_as_it_runs(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {
-    let lacks_names = || {
-        let workload = view.workload(pod);
-        let set = view.get("StatefulSet", &workload.name);
-        workload.kind == "StatefulSet"
-            && set.is_some_and(|set| governing::missing(view, set).is_some())
-    };
-    INIT_RUNS.contains(&symptom.id)
-        || matches!(symptom.id, "readiness-failing" | "startup-failing")
-            && symptom.exit_code.is_none()
-            && lacks_names()
+/// Whether the log of a container that runs may say why it is not ready.
+fn is_read_as_it_runs(symptom: &Symptom) -> bool {
+    RUNS.contains(&symptom.id) && symptom.exit_code.is_none()
 }
 
 /// A cause with the log of its container as evidence, and the line that says why in its sentence.
@@ -360,7 +372,8 @@ pub(super) fn with_log(cause: Cause, pod: &Value, log: &str, is_said: bool) -> C
     let container = cause.container.as_deref().unwrap_or_default();
     let source = format!("log of pod/{}, container {container}", name(pod));
     let detail = match reason(log).filter(|_| is_said) {
-        Some(line) => format!("{}: {line}", cause.detail),
+        Some(line) if LOGGED.contains(&cause.id) => format!("{}: {line}", cause.detail),
+        Some(line) => format!("{}; its log says: {line}", cause.detail),
         None => cause.detail.clone(),
     };
     Cause { detail, ..cause }.seen([Evidence::new(source, excerpt(log))])
@@ -408,20 +421,22 @@ pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, 
     let over = over(view).into_iter().map(|(pod, symptom, _)| (pod, symptom));
     for (pod, symptom) in seen(view).into_iter().chain(over) {
         let Some(container) = &symptom.container else { continue };
-        let waits = is_read_as_it_runs(view, pod, &symptom);
+        let waits = is_read_as_it_runs(&symptom);
         if !waits && (symptom.exit_code.is_none() || !symptom.last_words.is_empty()) {
             continue;
         }
         // one pod speaks for all of its workload, and each of its containers for itself
         let key = (view.workload(pod), symptom.id, container.clone());
-        if known.contains(&key) || wanted.len() >= most {
+        if known.contains(&key) {
             continue;
         }
         known.push(key);
         let before = !waits && has_new_run(pod, container);
-        wanted.push((name(pod).to_owned(), container.clone(), before));
+        wanted.push((waits, (name(pod).to_owned(), container.clone(), before)));
     }
-    wanted
+    // how a container ended says more
+    wanted.sort_by_key(|(waits, _)| *waits);
+    wanted.into_iter().map(|(_, log)| log).take(most).collect()
 }
 
 /// Whether a container has been started again, so that its end is in the log of the run before.

@@ -1,6 +1,7 @@
 //! Ports to which Services lead: which are to be tried, and what was found there.
 
-use super::service::{declared, is_tcp, mismatch, selected};
+use super::endpoint;
+use super::service::{declared, is_headless, is_tcp, mismatch, selected, selector};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, name};
 use crate::pod::is_ready;
@@ -80,7 +81,7 @@ pub(super) fn unheard(
 ) -> Option<Cause> {
     let known: Vec<(&Value, u16, Heard)> = pods
         .iter()
-        .filter_map(|pod| Some((*pod, target(port, pod)?)))
+        .filter_map(|pod| Some((*pod, target(view, service, port, pod)?)))
         .map(|(pod, number)| (pod, number, heard(view, pod, number)))
         .filter(|(.., heard)| !matches!(heard, Heard::Unknown(_)))
         .collect();
@@ -96,14 +97,15 @@ pub(super) fn unheard(
         format!("pod {ill}")
     };
     let leads = match port["targetPort"].as_str() {
-        Some(named) => format!("port {} leads to `{named}` ({number})", port["port"]),
-        None => format!("port {} leads to {number}", port["port"]),
+        _ if is_headless(service) => format!("clients connect to port {number} of its pods"),
+        Some(named) => format!("port {} forwards to `{named}` ({number})", port["port"]),
+        None => format!("port {} forwards to {number}", port["port"]),
     };
     let object = Object::of(service);
     let cause = if deaf.iter().all(|(.., heard)| *heard == Heard::Loopback) {
         let detail = format!("{leads}, which is served on 127.0.0.1 only ({who})");
         Cause::new("listens-on-loopback", object, "", detail)
-            .hint("let the program listen on 0.0.0.0 or [::]")
+            .hint("make the program listen on 0.0.0.0 or [::]")
     } else if !is_partial
         && !pods.iter().any(|pod| declares(pod, number))
         && pods.iter().any(|pod| is_odd(pod, number))
@@ -114,7 +116,7 @@ pub(super) fn unheard(
         mismatch(service, port, detail)
     } else {
         let hint = if is_partial {
-            "let the selector of the Service select only pods that serve this port, or let each \
+            "make the selector of the Service select only pods that serve this port, or make each \
                 of them listen on it"
         } else {
             "check on which port the program listens, and targetPort of the Service"
@@ -151,8 +153,10 @@ fn ports(view: &View<'_>, pods: usize, most: usize) -> Vec<(String, u16)> {
     let meant = view.snapshot.asked_about();
     let services = view.of("Service").iter();
     for service in services.filter(|service| meant.is_none_or(|meant| meant == name(service))) {
+        // what somebody else calls ready is tried whatever the pod says
+        let is_made = selector(service).is_none();
         let ready: Vec<&Value> =
-            selected(view, service).into_iter().filter(|pod| is_ready(pod)).collect();
+            selected(view, service).into_iter().filter(|pod| is_made || is_ready(pod)).collect();
         let firsts = one_of_each(view, &ready);
         let is_first = |pod: &&Value| firsts.iter().any(|first| name(first) == name(pod));
         let further = ready.iter().copied().filter(|pod| !is_first(pod));
@@ -160,10 +164,10 @@ fn ports(view: &View<'_>, pods: usize, most: usize) -> Vec<(String, u16)> {
         let some: Vec<&Value> = firsts.iter().copied().chain(further).take(pods).collect();
         for port in array(&service["spec"]["ports"]).filter(|port| is_tcp(port)) {
             for pod in &some {
-                let Some(number) = target(port, pod) else { continue };
+                let Some(number) = target(view, service, port, pod) else { continue };
                 let is_odd = is_odd(pod, number);
-                // a headless Service leads to pods, and to no port of theirs
-                if meant.is_some() || is_odd || service["spec"]["clusterIP"] != "None" {
+                // the ports of a headless Service may be there for its name only
+                if meant.is_some() || !is_headless(service) {
                     wanted.push((!is_odd, !is_first(pod), name(pod), number));
                 }
             }
@@ -196,9 +200,12 @@ fn one_of_each<'a>(view: &View<'_>, pods: &[&'a Value]) -> Vec<&'a Value> {
     pods.iter().copied().filter(|pod| is_first(pod)).collect()
 }
 
-/// The number of the port of a pod to which a port of a Service leads.
-fn target(port: &Value, pod: &Value) -> Option<u16> {
+/// The number of the port of a pod to which a port of a Service leads. Clients of a headless Service
+/// look up the address of the pod, and use the port of the Service.
+fn target(view: &View<'_>, service: &Value, port: &Value, pod: &Value) -> Option<u16> {
     let number = match &port["targetPort"] {
+        _ if is_headless(service) => port["port"].as_u64(),
+        _ if selector(service).is_none() => endpoint::number(view, service, port, pod),
         Value::String(wanted) => {
             named(pod, |own| own.name == wanted && own.protocol == protocol(port))
         }
@@ -229,6 +236,17 @@ pub(super) struct Untried {
     pub(super) any: Option<String>,
     /// Of one that is open, whether it is so for others, too.
     pub(super) address: Option<String>,
+}
+
+/// The ports of the Service that one asks about of which nothing can be told, and why not.
+pub(super) fn silent(view: &View<'_>) -> Vec<String> {
+    let said = ports(view, usize::MAX, usize::MAX).into_iter().filter_map(|(name, number)| {
+        match heard(view, view.get("Pod", &name)?, number) {
+            Heard::Unknown(why) => Some(format!("port {number} of pod/{name} {why}")),
+            Heard::Open | Heard::Loopback | Heard::Refused => None,
+        }
+    });
+    said.collect()
 }
 
 pub(super) fn untried(view: &View<'_>) -> Untried {

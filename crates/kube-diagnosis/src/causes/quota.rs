@@ -6,8 +6,7 @@ use crate::object::{quantity, text};
 use crate::view::View;
 use serde_json::Value;
 
-pub(super) const KINDS: &[Kind] =
-    &[Kind("quota-exhausted", "has nothing left", &["ResourceQuota"])];
+pub(super) const KINDS: &[Kind] = &[Kind("quota-exhausted", "is fully used", &["ResourceQuota"])];
 
 pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     view.of("ResourceQuota").iter().filter_map(exhausted).collect()
@@ -31,9 +30,7 @@ fn exhausted(quota: &Value) -> Option<Cause> {
     let detail = full.join(", ");
     let object = Object::of(quota);
     let said = Evidence::new(format!("{object}: status"), detail.clone());
-    Some(
-        Cause::new("quota-exhausted", object, "", detail)
-            .seen([said])
-            .hint("raise the quota, or remove what is not needed: the next request is refused"),
-    )
+    let hint = "raise the quota, or delete objects that are not needed: further requests for these \
+        resources are denied";
+    Some(Cause::new("quota-exhausted", object, "", detail).seen([said]).hint(hint))
 }

@@ -7,7 +7,7 @@ use super::workload::wanted;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{is_deleting, is_numbered, name, text};
 use crate::pod::{is_live, is_ready};
-use crate::symptom::{ObjectEvent, Symptom, ended_by, involved, point, read_all};
+use crate::symptom::{ObjectEvent, Symptom, ended_by, involved, point, read_all, reported};
 use crate::view::{View, listed};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -49,7 +49,10 @@ struct End<'a> {
 /// The ends of pods of a set that are gone, the last one last; each has its own uid.
 fn ends<'a>(view: &View<'a>, set: &Value, events: &[ObjectEvent<'a>]) -> Vec<End<'a>> {
     let mut found: BTreeMap<&str, End<'a>> = BTreeMap::new();
-    let of_set = events.iter().copied().filter(|event| is_of(set, text(&event.about["name"])));
+    let of_set = events.iter().copied().filter(|event| {
+        let pod = text(&event.about["name"]);
+        is_of(set, pod) && !is_of_another(view, set, pod)
+    });
     for event in of_set {
         let uid = text(&event.about["uid"]);
         let is_there = view
@@ -62,6 +65,17 @@ fn ends<'a>(view: &View<'a>, set: &Value, events: &[ObjectEvent<'a>]) -> Vec<End
     let mut ends: Vec<End<'a>> = found.into_values().collect();
     ends.sort_by_key(|end| end.event.at);
     ends
+}
+
+/// Whether something else has made a pod: those of Jobs and ReplicaSets are named like those of a
+/// DaemonSet.
+fn is_of_another(view: &View<'_>, set: &Value, pod: &str) -> bool {
+    let made = reported(view.of("Event"), "SuccessfulCreate");
+    let own = made.iter().find(|event| event.message.split(' ').next_back() == Some(pod));
+    set["kind"] == "DaemonSet"
+        && own.is_some_and(|event| {
+            event.about["kind"] != set["kind"] || text(&event.about["name"]) != name(set)
+        })
 }
 
 /// Whether a pod is of a set by its name: `SET-ORDINAL`, or `SET-` and five letters or digits of a
@@ -106,9 +120,9 @@ fn cause(view: &View<'_>, set: &Value, ends: &[End<'_>], over: bool) -> Option<C
     let object = Object::of(set);
     let mut cause = match over {
         true => {
-            let ended = if symptom.id == "evicted" { "evicted" } else { "ended as a whole" };
+            let ended = if symptom.id == "evicted" { "evicted" } else { "terminated as a whole" };
             let words =
-                format!("{} was {ended} {often}, and is ready since: {words}", listed(&pods));
+                format!("{} was {ended} {often}, and has been ready since: {words}", listed(&pods));
             let hint = format!("if it happens again: {}", symptom.hint);
             Cause::new("recovered", object, &symptom.reason, words).hint(hint)
         }

@@ -8,8 +8,9 @@ use crate::symptom::Symptom;
 use crate::view::View;
 use serde_json::Value;
 
-pub(super) const ROLLING: &str = "wait until its progressDeadlineSeconds is over, or roll it back if the new \
-    revision cannot become ready: maxUnavailable lets it go on with fewer pods";
+pub(super) const ROLLING: &str = "wait until progressDeadlineSeconds has passed, or roll back if \
+    the new revision cannot become ready (maxUnavailable lets the rollout proceed with fewer \
+    pods)";
 
 /// Whether a pod does not get ready while its Deployment has time to be rolled out.
 pub(super) fn has_its_rollout(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {

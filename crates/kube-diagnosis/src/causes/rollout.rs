@@ -18,8 +18,8 @@ const SETS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "Pod"];
 const LEFT: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) const KINDS: &[Kind] = &[
-    Kind("rollout-paused", "has a change that waits, as its rollout is paused", DEPLOYMENT),
-    Kind("rollout-stuck", "does not get its new revision running", SETS),
+    Kind("rollout-paused", "has a pending change (its rollout is paused)", DEPLOYMENT),
+    Kind("rollout-stuck", "cannot complete the rollout of its new revision", SETS),
 ];
 
 pub(super) fn find(view: &View<'_>, of_pods: &[Cause]) -> Vec<Cause> {
@@ -61,10 +61,7 @@ fn paused(view: &View<'_>, deployment: &Value) -> Option<Cause> {
         return None;
     };
     let object = Object::of(deployment);
-    let resume = format!(
-        "resume it when the change is wanted: kubectl rollout resume -n {} {object}",
-        object.namespace
-    );
+    let resume = format!("to resume it: kubectl rollout resume -n {} {object}", object.namespace);
     let said = match condition(deployment, "Progressing") {
         Some(progressing) => Evidence::condition(deployment, progressing),
         None => Evidence::new(object.to_string(), "spec.paused is true"),
@@ -149,7 +146,7 @@ fn roll_back(view: &View<'_>, object: &Object) -> String {
     let to = works.filter(|works| sets.last().is_some_and(|(before, _)| before != works));
     let to = to.map(|revision| format!(" --to-revision={revision}")).unwrap_or_default();
     let namespace = &object.namespace;
-    format!("mend the new revision, or roll back: kubectl rollout undo -n {namespace} {object}{to}")
+    format!("fix the new revision, or roll back: kubectl rollout undo -n {namespace} {object}{to}")
 }
 
 fn look(object: &Object) -> String {
@@ -206,11 +203,12 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
         let delete = format!("kubectl delete pod -n {namespace} {pod}");
         // the present revision has served before
         let is_back = set["status"]["currentRevision"] == update;
-        let when = if is_back { "delete the pod" } else { "if the new revision mends it" };
+        let when = if is_back { "delete the pod" } else { "if the new revision fixes it" };
         (detail, format!("{when}: {delete}"))
     };
     let source = format!("{object}: status");
-    let says = format!("updateRevision {update}, {old} of {} pods not of it", live.len());
+    let says =
+        format!("updateRevision {update}, {old} of {} pods are of another revision", live.len());
     Some(
         Cause::new("rollout-stuck", object, "RollingUpdate", detail)
             .pods([blocker])

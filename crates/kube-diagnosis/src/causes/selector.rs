@@ -18,7 +18,8 @@ pub(super) fn nothing_selected(
     let makers: Vec<&Value> = TEMPLATES
         .iter()
         .flat_map(|kind| view.of(kind))
-        .filter(|maker| may_make(maker, selector))
+        // an old ReplicaSet makes no pods any more: its Deployment says which there will be
+        .filter(|maker| !is_of_a_deployment(maker) && may_make(maker, selector))
         .collect();
     let is_own = |cause: &&Cause| makers.iter().any(|maker| Object::of(maker) == cause.object);
     if let Some(own) = so_far.iter().find(is_own) {
@@ -28,11 +29,16 @@ pub(super) fn nothing_selected(
     // an operator knows which pods it makes: a role that none has now is no mistake
     let is_made = controller(service).is_some();
     let others = unheeded(view, selector);
-    if is_made || !makers.is_empty() || others.is_some() || !view.has_read(TEMPLATES) {
+    let near = near_miss(view, service, selector);
+    // what Jobs leave behind serves nothing, where a workload has the name of the Service
+    let is_meant = near.as_ref().is_some_and(|(maker, _)| maker.name == name(service));
+    let may_be_right = others.as_ref().is_some_and(|others| others.may_serve || !is_meant);
+    if is_made || !makers.is_empty() || may_be_right || !view.has_read(TEMPLATES) {
+        let others = others.map(|others| others.words);
         return scaled().unwrap_or_else(|| without_pods(service, selector, others));
     }
     let mut detail = format!("no pod has the labels {}", shown(selector));
-    if let Some((maker, labels)) = near_miss(view, service, selector) {
+    if let Some((maker, labels)) = near {
         let maker_of = view.get(&maker.kind, &maker.name);
         let is_meant = |maker: &&Value| maker["spec"]["replicas"] == 0 && may_get(selector, maker);
         let scaled = maker_of.filter(is_meant);
@@ -59,21 +65,21 @@ fn follows(service: &Value, selector: &Value, own: &Cause) -> Cause {
         follows_from: Some((own.object.clone(), own.id)),
         ..Cause::new("no-ready-endpoints", Object::of(service), "", detail)
     };
-    cause.seen([asks(service, selector)]).hint(format!("mend {}", own.object))
+    cause.seen([asks(service, selector)]).hint(format!("fix {}", own.object))
 }
 
 /// A Service whose selector may be right, and that leads nowhere all the same.
 fn without_pods(service: &Value, selector: &Value, others: Option<String>) -> Cause {
     let mut detail = format!("no pod has the labels {}", shown(selector));
     if let Some(others) = others {
-        detail = format!("{detail} but for {others}");
+        detail = format!("{detail} except for {others}");
     }
     let hint = match controller(service) {
         Some(owner) => {
             let owner = Object::named(text(&owner["kind"]), "", text(&owner["name"]));
-            format!("look at {owner}, which made the Service")
+            format!("look at {owner}, which created the Service")
         }
-        None => "start what it is for if it is wanted, or correct its selector".to_owned(),
+        None => "start its workload if it is needed, or correct its selector".to_owned(),
     };
     let reason = if controller(service).is_some() { "Controlled" } else { "" };
     Cause::new("no-endpoints", Object::of(service), reason, detail)
@@ -81,12 +87,25 @@ fn without_pods(service: &Value, selector: &Value, others: Option<String>) -> Ca
         .hint(hint)
 }
 
-/// The pods with these labels that a Service leads to no more, or not for long: they have ended, are
-/// leaving, or are those of a CronJob.
-fn unheeded(view: &View<'_>, selector: &Value) -> Option<String> {
-    let pods = view.of("Pod").iter();
-    let mut all: Vec<String> = pods
-        .filter(|pod| selects(selector, &pod["metadata"]["labels"]))
+fn is_of_a_deployment(maker: &Value) -> bool {
+    controller(maker).is_some_and(|owner| owner["kind"] == "Deployment")
+}
+
+/// The pods with the labels of a selector to which the Service leads no more, or not for long.
+struct Unheeded {
+    words: String,
+    /// Some are not of a Job.
+    may_serve: bool,
+}
+
+/// The pods with these labels that have ended or are leaving, or those of a CronJob.
+fn unheeded(view: &View<'_>, selector: &Value) -> Option<Unheeded> {
+    let pods = || {
+        let pods = view.of("Pod").iter();
+        pods.filter(|pod| selects(selector, &pod["metadata"]["labels"]))
+    };
+    let may_serve = pods().any(|pod| view.workload(pod).kind != "Job");
+    let mut all: Vec<String> = pods()
         .map(|pod| {
             let how = match text(&pod["status"]["phase"]) {
                 "Failed" => "has failed",
@@ -102,7 +121,7 @@ fn unheeded(view: &View<'_>, selector: &Value) -> Option<String> {
         all = makers.map(|cronjob| format!("those of {}", Object::of(cronjob))).collect();
     }
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    (!all.is_empty()).then(|| listed(&all))
+    (!all.is_empty()).then(|| Unheeded { words: listed(&all), may_serve })
 }
 
 /// Whether the pods of a workload may get what a selector asks for when they run: their template has
@@ -160,7 +179,7 @@ fn scaled_down(view: &View<'_>, service: Object, makers: &[&Value]) -> Option<Ca
     let names: Vec<String> = scaled.iter().map(Object::to_string).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let hint = format!(
-        "scale it up if it is wanted: kubectl scale -n {} {} --replicas=1",
+        "to scale it up: kubectl scale -n {} {} --replicas=1",
         service.namespace,
         names.join(" ")
     );

@@ -1,8 +1,8 @@
 //! Services that lead nowhere.
 
-use super::Kind;
 use super::port::unheard;
 use super::selector::nothing_selected;
+use super::{Kind, endpoint};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, filled, has_address, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
@@ -15,15 +15,15 @@ const SERVICE: &[&str] = &["Service", "Pod"];
 
 pub(super) const KINDS: &[Kind] = &[
     Kind("selector-matches-nothing", "selects no pod", SERVICE),
-    Kind("target-port-mismatch", "leads to a port that its pods do not have", SERVICE),
-    Kind("not-listening", "leads to a port on which its pods do not listen", SERVICE),
+    Kind("target-port-mismatch", "points to a port that its pods do not declare", SERVICE),
+    Kind("not-listening", "points to a port on which its pods do not listen", SERVICE),
     Kind(
         "listens-on-loopback",
-        "leads to a port on which its pods listen for themselves only",
+        "points to a port on which its pods listen on loopback only",
         SERVICE,
     ),
-    Kind("no-endpoints", "leads to no pod now", SERVICE),
-    Kind("scaled-to-zero", "leads to a workload that is scaled to 0", SERVICE),
+    Kind("no-endpoints", "has no ready endpoints at present", SERVICE),
+    Kind("scaled-to-zero", "selects the pods of a workload that is scaled to 0", SERVICE),
     Kind("no-ready-endpoints", "has no ready endpoint", SERVICE),
     Kind("load-balancer-pending", "waits for its load balancer", &["Service"]),
 ];
@@ -43,40 +43,47 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
 }
 
 /// Whether a Service finds its pods by their labels.
-fn selector(service: &Value) -> Option<&Value> {
+pub(super) fn selector(service: &Value) -> Option<&Value> {
     let selector = &service["spec"]["selector"];
     let is_set = selector.as_object().is_some_and(|selector| !selector.is_empty());
     (is_set && service["spec"]["type"] != "ExternalName").then_some(selector)
 }
 
-/// The live pods that a Service selects.
+/// The live pods that a Service selects, or of which somebody else has made its endpoints.
 pub(super) fn selected<'a>(view: &View<'a>, service: &Value) -> Vec<&'a Value> {
-    let Some(selector) = selector(service) else { return Vec::new() };
+    let Some(selector) = selector(service) else { return endpoint::pods(view, service) };
     let pods = view.of("Pod").iter();
     pods.filter(|pod| is_live(pod) && selects(selector, &pod["metadata"]["labels"])).collect()
 }
 
 fn of_service(view: &View<'_>, service: &Value, so_far: &[Cause]) -> Vec<Cause> {
-    let Some(selector) = selector(service) else { return Vec::new() };
-    if service["metadata"]["deletionTimestamp"].is_string() {
+    if is_deleting(service) {
         return Vec::new();
     }
-    let pods = selected(view, service);
+    let (selector, pods) = (selector(service), selected(view, service));
     if pods.is_empty() {
-        return vec![nothing_selected(view, service, selector, so_far)];
+        let nothing = selector.map(|selector| nothing_selected(view, service, selector, so_far));
+        return nothing.into_iter().collect();
     }
     let mut found = Vec::new();
     for port in array(&service["spec"]["ports"]) {
-        let named = port["targetPort"].as_str();
+        // without a virtual address, and without a selector, nobody uses targetPort
+        let is_used = selector.is_some() && !is_headless(service);
+        let named = port["targetPort"].as_str().filter(|_| is_used);
         let one = named.and_then(|wanted| unnamed(service, port, wanted, &pods));
         // only TCP was tried
         let one = one.or_else(|| is_tcp(port).then(|| unheard(view, service, port, &pods))?);
         found.extend(one);
     }
-    if found.is_empty() {
+    if found.is_empty() && selector.is_some() {
         found.extend(unready(view, service, &pods, so_far));
     }
     found
+}
+
+/// Whether its name leads to the addresses of its pods.
+pub(super) fn is_headless(service: &Value) -> bool {
+    service["spec"]["clusterIP"] == "None"
 }
 
 pub(super) fn is_tcp(port: &Value) -> bool {
@@ -106,8 +113,10 @@ fn balancer(view: &View<'_>, service: &Value) -> Option<Cause> {
     let failed = view.last_event(service, |event| event.warning);
     let detail = match (&failed, filled(&spec["loadBalancerClass"])) {
         (Some(failed), _) => format!("{}: {}", failed.reason, failed.message),
-        (None, Some(class)) => format!("nobody has made one of class {class}"),
-        (None, None) => "nobody has made one: the cluster may have no provider of them".to_owned(),
+        (None, Some(class)) => format!("no controller has provisioned one of class {class}"),
+        (None, None) => "no controller has provisioned one: the cluster may have no load balancer \
+            implementation"
+            .to_owned(),
     };
     let said = match &failed {
         Some(failed) => said(service, failed),
@@ -149,9 +158,14 @@ pub(super) fn mismatch(service: &Value, port: &Value, detail: String) -> Cause {
     let object = Object::of(service);
     let source = format!("{object}: spec.ports");
     let says = format!("port {}, targetPort {}", port["port"], port["targetPort"]);
+    let hint = if is_headless(service) {
+        "correct port of the Service, which clients of a headless Service use, or the port of the container"
+    } else {
+        "correct targetPort of the Service, or the port of the container"
+    };
     Cause::new("target-port-mismatch", object, "", detail)
         .seen([Evidence::new(source, says)])
-        .hint("correct targetPort of the Service, or the port of the container")
+        .hint(hint)
 }
 
 /// The ports that the containers of pods declare, in words.

@@ -1,15 +1,16 @@
 //! A pod that is not ready as another one of it does the work.
 
+use super::reason::{mentions, reason};
 use crate::object::{array, filled, name, seconds, text, timestamp};
-use crate::pod::{is_live, is_ready, restarts};
+use crate::pod::{containers, is_live, is_ready, restarts};
 use crate::view::View;
 use serde_json::Value;
 
-pub(super) const STANDBY: &str = "nothing, if it is made to wait for its turn; otherwise send the request of \
-    its readiness probe";
+pub(super) const STANDBY: &str =
+    "no action if it is a standby replica; otherwise run its readiness probe by hand";
 
 /// Whether a pod is not ready as it should be: one of its kind holds the lease and is the only
-/// ready one, and this one runs and waits for its turn.
+/// ready one, and this one runs, waits for its turn and complains of nothing.
 pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
     let leads = |pod: &Value| {
         view.of("Lease").iter().filter(|lease| is_held(view, lease)).any(|lease| {
@@ -19,6 +20,10 @@ pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
         })
     };
+    let complains = |container: String| {
+        let log = view.snapshot.last_words(name(pod), &container);
+        log.and_then(reason).is_some_and(mentions)
+    };
     let waits = |pod: &Value| {
         restarts(pod) == 0
             && array(&pod["status"]["containerStatuses"])
@@ -26,6 +31,7 @@ pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
     };
     let all = || view.pods_of(&view.workload(pod)).filter(|pod| is_live(pod));
     !is_ready(pod)
+        && !containers(pod).into_iter().any(complains)
         && all().any(|pod| is_ready(pod) && leads(pod))
         && all().all(|pod| is_ready(pod) == leads(pod) && (is_ready(pod) || waits(pod)))
 }

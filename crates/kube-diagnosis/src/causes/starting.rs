@@ -4,7 +4,7 @@
 use super::Kind;
 use super::detail::container_of;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{name, text, timestamp};
+use crate::object::{array, name, text, timestamp};
 use crate::pod::{containers, patience, starting_since, startup_time};
 use crate::symptom::ObjectEvent;
 use crate::view::View;
@@ -64,20 +64,24 @@ fn start<'a>(view: &View<'a>, pod: &Value) -> Option<Start<'a>> {
         });
         Some(Start { container, probe, since, until, failed })
     };
-    containers(pod).into_iter().find_map(of)
+    let sidecars = array(&pod["spec"]["initContainers"])
+        .filter(|container| container["restartPolicy"] == "Always")
+        .map(|container| text(&container["name"]).to_owned());
+    sidecars.chain(containers(pod)).find_map(of)
 }
 
 fn cause(workload: Object, pod: &Value, start: &Start<'_>) -> Cause {
     let Start { container, probe, since, until, failed } = start;
     let said = failed.map(|failed| format!(": {}", failed.message)).unwrap_or_default();
     let detail = format!(
-        "{container} runs since {since}, and its {probe} probe has time until {until}{said}"
+        "{container} has been running since {since}, and its {probe} probe may fail until \
+            {until}{said}"
     );
     let source = format!("pod/{}: container {container}", name(pod));
     let seen = Evidence::new(source, format!("running since {since}, not ready{said}"));
     let hint = format!(
-        "wait, and read its log to see how far it gets; if it has long started, send the request of its \
-            {probe} probe"
+        "wait, and read its log to see how far it gets; if the application is already up, run its \
+            {probe} probe by hand (kubectl exec, curl)"
     );
     let reason = text(&pod["status"]["phase"]);
     Cause {

@@ -10,14 +10,14 @@ use serde_json::Value;
 const CLAIM: &[&str] = &["PersistentVolumeClaim", "StorageClass"];
 
 pub(super) const KINDS: &[Kind] = &[
-    Kind("storage-class-missing", "has no storage class that exists", CLAIM),
+    Kind("storage-class-missing", "has no usable StorageClass", CLAIM),
     Kind(
         "volume-provisioning-failed",
         "gets no volume from its provisioner",
         &["PersistentVolumeClaim", "Event"],
     ),
     Kind("volume-not-bound", "is not bound to a volume", &["PersistentVolumeClaim", "Event"]),
-    Kind("volume-resize-failed", "is not enlarged", &["PersistentVolumeClaim", "Event"]),
+    Kind("volume-resize-failed", "cannot be expanded", &["PersistentVolumeClaim", "Event"]),
     Kind("volume-filling-up", "is filling up", &["VolumeStats"]),
     Kind("volume-lost", "has lost its volume", &["PersistentVolumeClaim"]),
 ];
@@ -74,7 +74,7 @@ fn filling(stats: &Value) -> Option<Cause> {
     Some(
         Cause::new("volume-filling-up", object, "", detail)
             .seen([said])
-            .hint("remove what is not needed, or enlarge the claim if its class allows it"),
+            .hint("remove what is not needed, or expand the claim if its class allows it"),
     )
 }
 
@@ -173,8 +173,8 @@ fn unmatched(view: &View<'_>, claim: &Value, volume: &str) -> Option<Cause> {
 }
 
 /// Volumes that are made by hand name a class that need not exist.
-const BY_CLASS: &str = "create the class, or, where volumes are made by hand, a PersistentVolume that \
-    names it; or make the claim anew with a class that exists";
+const BY_CLASS: &str = "create the StorageClass, or provision a PersistentVolume with the same \
+    storageClassName, or recreate the claim with an existing class";
 
 fn class_missing(view: &View<'_>, claim: &Value) -> Option<Cause> {
     if !view.has_read(&["StorageClass"]) {
@@ -237,7 +237,7 @@ fn no_volume(view: &View<'_>, claim: &Value) -> Option<Cause> {
     view.older(&claim["metadata"]["creationTimestamp"], BINDING).then(|| {
         Cause::new("volume-not-bound", Object::of(claim), event.reason, event.message)
             .seen([said(claim, &event)])
-            .hint("create a volume that fits the claim, or name a storage class")
+            .hint("create a PersistentVolume that matches the claim, or set storageClassName")
     })
 }
 

@@ -4,6 +4,7 @@
 use super::Kind;
 use super::leaving::{self, left_since};
 use super::placement::{Nowhere, why_nowhere};
+use super::remade::{Remade, remade};
 use super::revision::waits_for_rollout;
 use super::standby::stands_by;
 use crate::cause::{Cause, Evidence, Object};
@@ -20,30 +21,34 @@ const SETS: &[&str] = &["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", 
 const SETTLING: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) const KINDS: &[Kind] = &[
-    Kind("quota-exceeded", "may not create pods, as a quota is exceeded", SETS),
-    Kind("quota-needs-resources", "may not create pods, as a quota demands resources", SETS),
-    Kind("admission-denied", "may not create pods, as they are refused at admission", SETS),
+    Kind("quota-exceeded", "cannot create pods (a ResourceQuota is exceeded)", SETS),
+    Kind(
+        "quota-needs-resources",
+        "cannot create pods (a ResourceQuota requires requests or limits)",
+        SETS,
+    ),
+    Kind("admission-denied", "cannot create pods (admission denied them)", SETS),
     Kind(
         "admission-webhook-unavailable",
-        "cannot create pods, as an admission webhook does not answer",
+        "cannot create pods (an admission webhook does not respond)",
         SETS,
     ),
     Kind(
         "service-account-missing",
-        "cannot create pods, as their ServiceAccount does not exist",
+        "cannot create pods (their ServiceAccount does not exist)",
         SETS,
     ),
     Kind("pods-not-created", "cannot create pods", SETS),
     Kind("not-processed", "is not processed by its controller", SETS),
     Kind(
         "ordinal-blocks-others",
-        "waits for one pod before it makes the others",
+        "waits for a pod to become ready before it creates the next one",
         &["StatefulSet", "Pod"],
     ),
-    Kind("no-node-eligible", "has no node on which it may run", &["DaemonSet"]),
+    Kind("no-node-eligible", "has no node on which it can run", &["DaemonSet"]),
     Kind(
         "pods-unavailable",
-        "has fewer available pods than it should, and nothing says why",
+        "has fewer available pods than desired, and no cause was found",
         &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod"],
     ),
 ];
@@ -174,7 +179,7 @@ fn unprocessed(view: &View<'_>, workload: &Value) -> Option<Cause> {
                 && view.pods_of(&Object::of(workload)).next().is_none()
                 && view.older(&metadata["creationTimestamp"], SETTLING) =>
         {
-            format!("nothing was done since {}", text(&metadata["creationTimestamp"]))
+            format!("nothing has been done since {}", text(&metadata["creationTimestamp"]))
         }
         _ => return None,
     };
@@ -209,7 +214,7 @@ fn blocked(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
         return None;
     }
     let detail = format!(
-        "{} is not ready, and {} of {wanted} pods are not made",
+        "{} is not ready, and {} of {wanted} pods have not been created",
         name(blocker),
         wanted - made
     );
@@ -218,12 +223,12 @@ fn blocked(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
         ..Cause::new("ordinal-blocks-others", object.clone(), "OrderedReady", detail)
     };
     let source = format!("{object}: podManagementPolicy OrderedReady");
-    let says = format!("{made} of {wanted} pods made, {} not ready", name(blocker));
+    let says = format!("{made} of {wanted} pods created, {} not ready", name(blocker));
     Some(
         cause
             .pods([blocker])
             .seen([Evidence::new(source, says)])
-            .hint(format!("mend pod {}: the others follow", name(blocker))),
+            .hint(format!("fix pod {}: the others follow", name(blocker))),
     )
 }
 
@@ -261,8 +266,9 @@ fn unexplained(view: &View<'_>, workload: &Value) -> Option<Cause> {
         return None;
     }
     let object = Object::of(workload);
+    let remade = remade(view, workload);
     if !view.has_read(&["Pod"])
-        || view.pods_of(&object).any(|pod| has_its_time(view, workload, pod))
+        || remade.is_none() && view.pods_of(&object).any(|pod| has_its_time(view, workload, pod))
         || waits_for_rollout(view, &object)
     {
         return None;
@@ -275,6 +281,10 @@ fn unexplained(view: &View<'_>, workload: &Value) -> Option<Cause> {
         return None;
     }
     let detail = format!("{available} of {wanted} are available");
+    if let Some(Remade { words, seen, hint }) = remade {
+        let detail = format!("{detail}, and {words}");
+        return Some(Cause::new("pods-unavailable", object, "", detail).seen([seen]).hint(hint));
+    }
     if let Some(leaving) = leaving::cause(view, workload, &detail) {
         return Some(leaving);
     }

@@ -212,7 +212,8 @@ impl ContainerCase<'_> {
                 "exits-zero",
                 reason,
                 message,
-                "run the program in the foreground, or in a Job: it exits and is restarted",
+                "run the program in the foreground, or use a Job: the container exits and is \
+                    restarted",
             )
         } else if self.role == Role::Init {
             self.make(
@@ -333,7 +334,10 @@ impl ContainerCase<'_> {
         let once = restart_policy(self.case.pod, self.spec) == "Never" || self.case.is_finished();
         match code {
             Some(126) => "check the mode and the interpreter of its command: it cannot be executed",
-            Some(127) => "correct command and args: the command is not in the image",
+            Some(127) => {
+                "check command, args and the log: the command, or something that it runs or loads, is \
+                    not in the image"
+            }
             Some(132) => "use an image that is built for the CPU of the node: killed by SIGILL",
             Some(139) if once => "read its log: killed by SIGSEGV",
             Some(139) => "read the log of its previous run: killed by SIGSEGV",
@@ -342,8 +346,8 @@ impl ContainerCase<'_> {
                     memory of its node"
             }
             Some(137) => {
-                "read its log, as a program may end with this code itself; it is what SIGKILL leaves: \
-                    check the memory of its node, and what may kill processes there"
+                "exit code 137 usually means SIGKILL: check the memory of the node and what kills \
+                    processes there; a program may also exit with 137 itself, so read its log"
             }
             Some(143) => "ended by SIGTERM: check the events of the pod for the reason",
             _ if once => "read its log",
@@ -437,12 +441,13 @@ fn probe_hint(message: &str) -> &'static str {
         "correct the port of the probe: no port of the container has this name"
     } else if has("statuscode: 404") {
         "correct the path of the probe: the program does not know it"
-    } else if has("connection refused") {
+    } else if has("connection refused") || has("failed to connect service") {
         "check on which port and address the program listens, and read the log to see what it waits for"
     } else if has("context deadline exceeded") || has("timed out") {
         "find out why the program does not answer in time, or raise timeoutSeconds of the probe"
     } else {
-        "send the request of the probe, and read the log to see what the container waits for"
+        "run the probe by hand (kubectl exec, curl), and read the log to see what the container \
+            waits for"
     }
 }
 

@@ -2,7 +2,7 @@
 //! ends with.
 
 use super::{ObjectEvent, ObjectEvents};
-use crate::object::timestamp;
+use crate::object::{array, timestamp};
 use crate::pod::budget;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -33,8 +33,8 @@ const KILLERS: &[Killer] = &[
     Killer {
         id: "liveness-probe-kills",
         reason: "Unhealthy",
-        hint: "the program is running but its liveness probe fails: send the request of the probe, \
-            and check its timeout and threshold",
+        hint: "the program is running but its liveness probe fails: run the probe by hand \
+            (kubectl exec, curl), and check its timeout and threshold",
         probe: Some("livenessProbe"),
         kill: "failed liveness probe",
         failure: ("Unhealthy", "liveness probe failed"),
@@ -61,8 +61,12 @@ const KILLERS: &[Killer] = &[
     },
 ];
 
-pub(super) const HOOK: &str = "mend lifecycle.postStart of the container: run its command in it, \
-    and wait there for what it needs";
+pub(super) const HOOK: &str = "fix lifecycle.postStart: run its command in the container, and \
+    have it wait for its dependencies";
+
+const UNDECLARED: &str = "check the port of the liveness probe, which the container does not declare, and \
+    where nothing listens; if it is right, give the program time to start, by a startupProbe or a higher \
+    initialDelaySeconds";
 
 const EARLY: &str = "give it time to start, by a startupProbe or a higher initialDelaySeconds: it is \
     killed as soon as its liveness probe can fail, and nothing listens by then; if it never does, check \
@@ -111,9 +115,19 @@ impl<'a> Run<'a> {
             && !self.spec["startupProbe"].is_object()
             && is_early() == Some(true)
         {
-            return EARLY;
+            return if self.is_undeclared(probe) { UNDECLARED } else { EARLY };
         }
         killer.hint
+    }
+
+    /// Whether the container declares ports, and not that of its probe.
+    fn is_undeclared(&self, probe: &str) -> bool {
+        let probe = &self.spec[probe];
+        let asked = ["httpGet", "tcpSocket", "grpc"].map(|way| &probe[way]["port"]);
+        let asked = asked.into_iter().find_map(Value::as_u64);
+        let ports = array(&self.spec["ports"]);
+        let declared: Vec<u64> = ports.filter_map(|port| port["containerPort"].as_u64()).collect();
+        asked.is_some_and(|asked| !declared.is_empty() && !declared.contains(&asked))
     }
 
     /// The failure that it was killed for: the last one up to the kill, or one that goes on since. A

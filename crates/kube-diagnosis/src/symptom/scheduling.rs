@@ -30,7 +30,11 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
         "compare topologySpreadConstraints with the placement of the pods",
     ),
     (
-        &["volume node affinity conflict", "no available volume zone"],
+        &[
+            "volume node affinity conflict",
+            "PersistentVolume's node affinity",
+            "no available volume zone",
+        ],
         "volume-elsewhere",
         "its volume is only available on other nodes: check the node affinity of the volume",
     ),

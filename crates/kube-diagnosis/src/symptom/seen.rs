@@ -39,6 +39,11 @@ impl<'a> ObjectEvents<'a> {
         self.0.iter().rev().copied().find(fits)
     }
 
+    /// All of them, oldest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &ObjectEvent<'a>> {
+        self.0.iter()
+    }
+
     /// How often events that fit were seen.
     pub(crate) fn count(&self, fits: impl Fn(&ObjectEvent<'a>) -> bool) -> u64 {
         let counts = self.0.iter().filter(|event| fits(event)).map(|event| event.count);

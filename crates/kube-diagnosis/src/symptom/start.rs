@@ -151,7 +151,7 @@ fn slow(case: &PodCase<'_>, progress: Option<ObjectEvent<'_>>) -> Option<Symptom
         );
         let hint =
             "find out what its postStart hook waits for: until it ends, the pod is not ready";
-        let symptom = Symptom::of_pod("not-started", reason, message, hint);
+        let symptom = Symptom::of_pod("post-start-hook-runs", reason, message, hint);
         return Some(Symptom { container: started.container.map(str::to_owned), ..symptom });
     }
     let hint = "check the events of the pod for FailedMount, FailedAttachVolume and \

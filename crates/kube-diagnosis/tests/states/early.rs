@@ -391,6 +391,14 @@ fn an_init_container_within_its_time_is_not_said_to_wait() {
         ("a share", "5m", deadline(600, "True"), "applied 8 of 40\napplied 9 of 40", "runs"),
         ("rows", "5m", deadline(600, "True"), "row 1100 copied\nrow 1200 copied", "runs"),
         ("time given, for nothing", "10m", deadline(1200, "True"), nowhere, "waits"),
+        (
+            "made if missing",
+            "3m",
+            deadline(600, "True"),
+            "table a_1 does not exist, skipping\ncreate \
+            table\ntable a_2 does not exist, skipping\ncreated index a_2",
+            "runs",
+        ),
         ("once for nothing", "3m", deadline(1200, "True"), "table x not found, makes it", "runs"),
         ("time over", "21m", deadline(1200, "True"), migrates, "waits"),
         ("said to be over", "10m", deadline(1200, "False"), migrates, "waits"),
@@ -411,7 +419,7 @@ fn an_init_container_within_its_time_is_not_said_to_wait() {
     }
     let found = diagnose(&in_init("10m", deadline(1200, "True"), migrates), now());
     let sentence = found.causes[0].sentence();
-    assert!(sentence.contains("progressDeadlineSeconds gives it until"), "{sentence}");
+    assert!(sentence.contains("progressDeadlineSeconds allows it until"), "{sentence}");
     assert!(sentence.contains("migrated 20%"), "{sentence}");
     let wanted = wanted_logs(&in_init("10m", deadline(1200, "True"), ""), now(), 5);
     assert_eq!(wanted, [("web-a".to_owned(), "migrate".to_owned(), false)]);
@@ -454,4 +462,22 @@ fn an_init_container_of_a_job_has_the_time_of_the_job() {
     assert_eq!(of_job(json!(3600), "30m"), ["job/load init-container-runs"]);
     assert_eq!(of_job(json!(3600), "61m"), ["job/load init-container-waits"]);
     assert_eq!(of_job(Value::Null, "30m"), ["job/load init-container-waits"]);
+}
+
+/// A native sidecar that starts for long holds up the containers after it.
+#[test]
+fn a_native_sidecar_that_starts_for_long_is_told() {
+    let of = |policy: Value| {
+        let status = merged(unready("5m"), json!({"name": "mesh", "started": false}));
+        let pod = merged(
+            ill_pod("web-a", waiting("PodInitializing", "")),
+            json!({"metadata": {"creationTimestamp": ago("5m")},
+                "spec": {"initContainers": [{"name": "mesh", "restartPolicy": policy,
+                    "startupProbe": {"periodSeconds": 5, "failureThreshold": 100}}]},
+                "status": {"phase": "Pending", "initContainerStatuses": [status]}}),
+        );
+        named(&web_with(pod))
+    };
+    assert_eq!(of(json!("Always")), ["deployment/web still-starting"]);
+    assert_eq!(of(Value::Null), ["deployment/web init-container-waits"]);
 }

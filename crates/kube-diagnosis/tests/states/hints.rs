@@ -23,7 +23,7 @@ fn what_to_do_about_a_readiness_probe_is_told_by_what_it_says() {
         ("exec: \"curl\": executable file not found in $PATH", "in the image"),
         ("HTTP probe failed with statuscode: 404", "path of the probe"),
         ("dial tcp 10.0.0.1:8080: connect: connection refused", "which port and address"),
-        ("HTTP probe failed with statuscode: 503", "send the request"),
+        ("HTTP probe failed with statuscode: 503", "run the probe by hand"),
     ] {
         assert!(hint(message).contains(wanted), "{message}: {}", hint(message));
     }
@@ -87,4 +87,28 @@ fn a_volume_that_hides_the_command_is_said_to() {
     assert!(hint("/app").starts_with("change mountPath"), "{}", hint("/app"));
     assert!(hint("/").starts_with("change mountPath"));
     assert!(hint("/application").contains("the command is not in the image"));
+}
+
+/// The old pod of a rolling update has the only place for the new one.
+#[test]
+fn a_pod_that_its_own_old_pod_keeps_away_needs_another_strategy() {
+    let of = |app: &str, strategy: &str| {
+        let term = json!([{"topologyKey": "kubernetes.io/hostname",
+            "labelSelector": {"matchLabels": {"app": app}}}]);
+        let rules = json!({"requiredDuringSchedulingIgnoredDuringExecution": term});
+        let waits = merged(
+            unscheduled(
+                "web-b",
+                "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules.",
+            ),
+            json!({"metadata": {"labels": {"pod-template-hash": "2"}},
+                "spec": {"affinity": {"podAntiAffinity": rules}}}),
+        );
+        let mut all = [web(1, 1), vec![pod("web-a", json!({})), waits]].concat();
+        all[0] = merged(all[0].clone(), json!({"spec": {"strategy": {"type": strategy}}}));
+        found(&all).causes.remove(0).hint
+    };
+    assert!(of("web", "RollingUpdate").contains("set maxSurge to 0"));
+    assert!(!of("other", "RollingUpdate").contains("maxSurge"));
+    assert!(!of("web", "Recreate").contains("maxSurge"));
 }

@@ -155,6 +155,7 @@ fn start_rows() -> Vec<Row> {
         ("volume-attach-failed", starting([("FailedAttachVolume", "Multi-Attach")]), mount()),
         ("sandbox-failed", starting([("FailedCreatePodSandBox", "cni")]), mount()),
         ("network-not-ready", starting([("NetworkNotReady", "cni")]), mount()),
+        ("post-start-hook-runs", hook("Started"), hook("Created")),
         (
             "not-started",
             starting([]),
@@ -271,6 +272,7 @@ fn pod_rows() -> Vec<Row> {
             bare(json!({"status": {"phase": "Pending", "conditions": null}})),
         ),
         ("governing-service-missing", peers("db"), peers("other")),
+        ("peers-not-published", unpublished(json!(null)), unpublished(json!(true))),
         ("still-starting", begins("200s"), begins("100s")),
         ("rollout-in-progress", in_rollout(1), in_rollout(2)),
         ("kept-open", two("main", "side"), two("work", "side")),
@@ -298,6 +300,51 @@ fn peers(name: &str) -> Vec<Value> {
         "availableReplicas": 0}}),
     );
     vec![set, db_pod(ill_pod("db-0", merged(crashing("Error", 1), last)))]
+}
+
+/// A budget of the pods with this label, of which its controller has seen none.
+fn budget_of(app: &str) -> Vec<Value> {
+    let budget = json!({"spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": app}}},
+        "status": {"expectedPods": 0, "disruptionsAllowed": 0}});
+    and(web(1, 1), [pod("web-a", json!({})), object("PodDisruptionBudget", "b", budget)])
+}
+
+fn policy(spec: Value) -> Value {
+    object("NetworkPolicy", "deny", merged(json!({"spec": {"podSelector": {}}}), spec))
+}
+
+/// A Service of a pod to which only these rules let anybody connect.
+fn closed(ingress: Value) -> Vec<Value> {
+    let policy = policy(json!({"spec": {"policyTypes": ["Ingress"], "ingress": ingress}}));
+    and(web(1, 1), [pod("web-a", json!({})), service(json!({})), policy])
+}
+
+/// A pod that cannot resolve a name and may connect by these rules only.
+fn mute(egress: Value) -> Vec<Value> {
+    let message = "lookup db.n.svc on 10.0.0.10:53: Temporary failure in name resolution";
+    let last = json!({"lastState": {"terminated": {"message": message}}});
+    let policy = policy(json!({"spec": {"policyTypes": ["Egress"], "egress": egress}}));
+    and(web_with(ill_pod("web-a", merged(crashing("Error", 1), last))), [policy])
+}
+
+/// A container of which this is the last that the kubelet has said.
+fn hook(reason: &str) -> Vec<Value> {
+    let mut all = web_with(ill_pod("web-a", waiting("ContainerCreating", "")));
+    all.push(merged(of_main("web-a", reason, "5m", "Container main"), json!({"type": "Normal"})));
+    all
+}
+
+/// Two pods that look for each other, whose headless Service publishes them before they are ready
+/// or not.
+fn unpublished(publishes: Value) -> Vec<Value> {
+    let service = json!({"metadata": {"name": "db"}, "spec": {"clusterIP": "None",
+        "publishNotReadyAddresses": publishes}});
+    let other = db_pod(ill_pod("db-1", crashing("Error", 1)));
+    [peers("db"), vec![other, service_of_db(service)]].concat()
+}
+
+fn service_of_db(change: Value) -> Value {
+    merged(service(json!({"spec": {"selector": {"app": "db"}}})), change)
 }
 
 /// A pod whose startup probe has five minutes and has not passed for so long.
@@ -787,6 +834,9 @@ fn scaling_rows() -> Vec<Row> {
             budget(least(), [2, 2, 3], "InsufficientPods"),
         ),
         ("disruption-budgets-overlap", two_budgets("web"), two_budgets("api")),
+        ("disruption-budget-unused", budget_of("webb"), budget_of("web")),
+        ("ingress-denied", closed(json!([])), closed(json!([{}]))),
+        ("dns-denied", mute(json!([{"ports": [{"port": 443}]}])), mute(json!([{"to": []}]))),
         ("quota-exhausted", quota("2"), quota("1900m")),
     ]
 }

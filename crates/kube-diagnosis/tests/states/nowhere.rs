@@ -1,7 +1,7 @@
 //! Services that lead nowhere although nothing is known to be wrong: whoever asks about one is told.
 
 use crate::build::*;
-use kube_diagnosis::{PortState, Snapshot, diagnose, wanted_ports};
+use kube_diagnosis::{Cause, PortState, Snapshot, diagnose, wanted_ports};
 use serde_json::{Value, json};
 
 /// The sentence about the Service, and its reason.
@@ -59,15 +59,15 @@ fn a_service_whose_selector_may_be_right_and_that_selects_no_pod() {
         ),
         (
             vec![of(json!({"app": "job"})), of_job("import-a", json!({}))],
-            "no pod has the labels app=job but for pod import-a, which has ended",
+            "no pod has the labels app=job except for pod import-a, which has ended",
         ),
         (
             vec![service(json!({})), leaving],
-            "no pod has the labels app=web but for pod web-a, which is terminating",
+            "no pod has the labels app=web except for pod web-a, which is terminating",
         ),
         (
             vec![nightly(), of(json!({"app": "job"}))],
-            "no pod has the labels app=job but for those of cronjob/nightly",
+            "no pod has the labels app=job except for those of cronjob/nightly",
         ),
     ] {
         assert_eq!(said(&objects), (wanted.to_owned(), String::new()));
@@ -162,4 +162,139 @@ fn a_service_with_many_pods() {
     snapshot.ask_about("other");
     let found = diagnose(&snapshot, now());
     assert!(!found.not_looked_at.contains_key("not-listening"), "it is about another one");
+}
+
+const DEAF: PortState = PortState { loopback: Some(false), address: Some(false) };
+const OPEN: PortState = PortState { loopback: Some(true), address: Some(true) };
+
+/// A slice of the Service `web` with these endpoints, which lead to port 8080.
+fn slice(name: &str, endpoints: Value) -> Value {
+    object(
+        "EndpointSlice",
+        name,
+        json!({"metadata": {"labels": {"kubernetes.io/service-name": "web"}},
+            "ports": [{"name": "", "port": 8080, "protocol": "TCP"}], "endpoints": endpoints}),
+    )
+}
+
+fn endpoint(address: &str, pod: &str) -> Value {
+    json!({"addresses": [address], "conditions": {"ready": true},
+        "targetRef": {"kind": "Pod", "name": pod}})
+}
+
+/// Asked about the Service `web`, with what was found at port 8080 of the pod `web-a`.
+fn asked(objects: Vec<Value>, tried: Option<PortState>) -> (Vec<String>, Vec<String>) {
+    let mut snapshot: Snapshot = objects.into_iter().collect();
+    snapshot.ask_about("web");
+    if let Some(state) = tried {
+        assert_eq!(wanted_ports(&snapshot, now(), 9), [("web-a".to_owned(), 8080)]);
+        snapshot.add_port("web-a", 8080, state);
+    }
+    let found = diagnose(&snapshot, now());
+    (found.causes.iter().map(|cause| cause.id.to_owned()).collect(), found.untried)
+}
+
+/// kube-proxy does not ask who has made a slice.
+#[test]
+fn a_service_leads_to_every_endpoint_of_its_slices() {
+    let made = |slices: Vec<Value>| {
+        let mut all = web(1, 1);
+        all.extend([pod("web-a", json!({})), service(json!({"spec": {"selector": null}}))]);
+        all.extend(slices);
+        all
+    };
+    let own = || slice("web-own", json!([endpoint("10.0.0.1", "web-a")]));
+    let nothing: (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    assert_eq!(asked(made(vec![own()]), Some(OPEN)), nothing);
+    assert_eq!(asked(made(vec![own()]), Some(DEAF)).0, ["not-listening"]);
+    assert_eq!(asked(made(vec![own()]), None).1, ["port 8080 of pod/web-a was not tried"]);
+    let gone = slice("web-gone", json!([endpoint("10.0.0.9", "web-old")]));
+    assert_eq!(
+        asked(made(vec![own(), gone.clone()]), Some(OPEN)).1,
+        ["10.0.0.9 is the address of pod web-old, which does not exist"]
+    );
+    let unready = merged(
+        gone,
+        json!({"endpoints": [{"addresses": ["10.0.0.9"],
+        "conditions": {"ready": false}}]}),
+    );
+    assert_eq!(asked(made(vec![own(), unready]), Some(OPEN)), nothing);
+    // beside those of the selector
+    let mut all = web(1, 1);
+    let hand = slice("web-hand", json!([{"addresses": ["192.0.2.1"], "conditions": {}}]));
+    all.extend([pod("web-a", json!({})), service(json!({})), own(), hand]);
+    assert_eq!(asked(all, Some(OPEN)).1, ["192.0.2.1 is no pod, and was not tried"]);
+}
+
+#[test]
+fn what_cannot_be_tried_of_a_service_is_said() {
+    let of = |change: Value| {
+        let mut all = web(1, 1);
+        all.extend([pod("web-a", json!({})), service(change)]);
+        asked(all, None).1
+    };
+    let udp = json!({"spec": {"ports": [{"port": 53, "targetPort": 8080, "protocol": "UDP"}]}});
+    assert_eq!(of(udp), ["port 53/UDP was not tried: only TCP is"]);
+    let name = json!({"spec": {"type": "ExternalName", "externalName": "db.example.com"}});
+    assert_eq!(of(name), ["the name db.example.com was not looked up"]);
+    for (outside, wanted) in [
+        ("10.1.2.3", "externalName is the address 10.1.2.3, which is no name"),
+        ("no.n.svc", "the name no.n.svc is that of service/no, which does not exist"),
+        ("web.n.svc", "the name web.n.svc is that of service/web: ask about it"),
+    ] {
+        let name = json!({"spec": {"type": "ExternalName", "externalName": outside}});
+        assert_eq!(of(name), [wanted]);
+    }
+    let proxy =
+        json!({"metadata": {"labels": {"service.kubernetes.io/service-proxy-name": "own"}}});
+    assert!(of(proxy)[0].starts_with("kube-proxy leaves the Service to the proxy own"));
+}
+
+/// Nobody uses the targetPort of a headless Service.
+#[test]
+fn clients_of_a_headless_service_use_its_port() {
+    let of = |port: u64, asked_about: bool| {
+        let mut all = web(1, 1);
+        let ports = json!([{"port": port, "targetPort": "nothing"}]);
+        let change = json!({"spec": {"clusterIP": "None", "ports": ports}});
+        all.extend([pod("web-a", json!({})), service(change)]);
+        let mut snapshot: Snapshot = all.into_iter().collect();
+        if asked_about {
+            snapshot.ask_about("web");
+        }
+        let wanted = wanted_ports(&snapshot, now(), 9);
+        for (pod, number) in &wanted {
+            snapshot.add_port(pod, *number, if *number == 8080 { OPEN } else { DEAF });
+        }
+        let found = diagnose(&snapshot, now());
+        found.causes.iter().map(Cause::sentence).collect::<Vec<_>>()
+    };
+    assert_eq!(of(80, false), Vec::<String>::new());
+    assert_eq!(of(8080, true), Vec::<String>::new());
+    assert_eq!(
+        of(80, true),
+        ["service/web points to a port that its pods do not declare: clients connect to port \
+                80 of its pods, where nothing listens (pod web-a); the containers declare 8080 \
+                (http)"]
+    );
+}
+
+/// What an old revision had, or what Jobs have, is no pod for which a Service waits.
+#[test]
+fn a_selector_that_only_the_past_or_a_job_fits_is_wrong() {
+    let labels = |object: Value, labels: Value| {
+        merged(object, json!({"spec": {"template": {"metadata": {"labels": labels}}}}))
+    };
+    let old = object("ReplicaSet", "web-0", json!({"spec": {"replicas": 0}}));
+    let old = labels(owned(old, "Deployment", "web"), json!({"app": "web", "version": "v1"}));
+    let mut upgraded = web(1, 1);
+    upgraded[0] = labels(upgraded[0].clone(), json!({"app": "web", "version": "v2"}));
+    upgraded.extend([old, pod("web-a", json!({})), of(json!({"version": "v1"}))]);
+    assert_eq!(named(&upgraded), ["service/web selector-matches-nothing"]);
+
+    let mut misspelled = web(1, 1);
+    let clean = cronjob(json!({"spec": {"jobTemplate": {"spec": {"template": {"metadata": {
+        "labels": {"app": "web", "tier": "frontend"}}}}}}}));
+    misspelled.extend([clean, pod("web-a", json!({})), of(json!({"tier": "frontend"}))]);
+    assert_eq!(named(&misspelled), ["service/web selector-matches-nothing"]);
 }

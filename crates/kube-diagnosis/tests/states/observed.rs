@@ -438,8 +438,8 @@ fn a_pod_of_several_that_does_not_listen_is_named() {
     let found = tried(&objects, &[("web-a", OPEN), ("worker-a", DEAF)]);
     assert_eq!(
         found.causes[0].sentence(),
-        "service/web leads to a port on which its pods do not listen: port 80 leads to 8080, where \
-            nothing listens (1 of 2 pods: worker-a)"
+        "service/web points to a port on which its pods do not listen: port 80 forwards to 8080, \
+            where nothing listens (1 of 2 pods: worker-a)"
     );
     assert_eq!(found.causes[0].evidence.len(), 2);
     // two pods of one Deployment

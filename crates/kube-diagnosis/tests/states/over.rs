@@ -39,24 +39,24 @@ fn a_container_that_ended_once_and_is_ready_since_has_recovered() {
                 again("4m", 1, run(1, "5m", "4m"))
             ]),
             "deployment/web had a fault and runs again: main ended once 4 min ago, with exit code \
-                1, and is ready since (pod web-a)",
+                1, and has been ready since (pod web-a)",
         ),
         // `h-restartold`
         (
             json!([again("3m", 1, run(0, "182s", "180s"))]),
             "deployment/web had a fault and runs again: main ended once 3 min ago, with exit code \
-                0, and is ready since (pod web-a)",
+                0, and has been ready since (pod web-a)",
         ),
         (
             json!([again("60s", 1, merged(run(137, "5m", "61s"), json!({"reason": "OOMKilled"})))]),
-            "deployment/web had a fault and runs again: main ran out of memory once 61 s ago, with \
-                exit code 137, and is ready since (pod web-a)",
+            "deployment/web had a fault and runs again: main was OOM-killed once 61 s ago, with \
+                exit code 137, and has been ready since (pod web-a)",
         ),
         // the end before it is longer ago
         (
             json!([again("3m", 4, run(1, "20h", "3m"))]),
-            "deployment/web had a fault and runs again: main ended 3 min ago, with exit code 1, and \
-                is ready since (pod web-a)",
+            "deployment/web had a fault and runs again: main ended 3 min ago, with exit code 1, \
+                and has been ready since (pod web-a)",
         ),
     ] {
         let objects = of_web(containers);
@@ -301,7 +301,7 @@ fn a_container_that_is_done_before_the_others_is_no_fault() {
     // what the Job is for has completed, and a known proxy runs for good; of any other program its
     // name is a guess
     let not_ready = "is not ready";
-    let guessed = "may be kept open by a container that only helps";
+    let guessed = "may be kept running by a sidecar container";
     for (done, runs, what) in [
         ("work", "istio-proxy", not_ready),
         ("main", "cloud-sql-proxy", not_ready),
@@ -395,10 +395,8 @@ fn a_container_that_ran_for_long_after_short_runs_has_settled() {
     let last = || run(1, "185s", "180s");
     assert_eq!(
         sentences(&of_web(json!([again("179s", 3, last())]))),
-        [
-            "deployment/web had a fault and runs again: main ended 3 times, last 3 min ago, with exit \
-            code 1, and is ready since (pod web-a)"
-        ]
+        ["deployment/web had a fault and runs again: main ended 3 times, last 3 min ago, with \
+                exit code 1, and has been ready since (pod web-a)"]
     );
     for (since, last) in [
         // not long enough, and not longer than before

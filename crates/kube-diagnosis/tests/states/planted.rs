@@ -383,7 +383,7 @@ fn a_job_says_how_its_last_pod_ended_where_it_is_no_exit_of_its_own() {
     };
     let starved = failed_job(end("OOMKilled"));
     assert!(
-        starved.sentence().contains("its last pod runs out of memory: main: exit code 1"),
+        starved.sentence().contains("its last pod is OOM-killed: main: exit code 1"),
         "{}",
         starved.sentence()
     );
@@ -509,4 +509,64 @@ fn a_run_that_was_refused_long_ago_is_over_when_a_later_one_was_made() {
     // its last run was due ten hours ago
     assert_eq!(named(&[cronjob(json!({})), refused("11h")]), Vec::<String>::new());
     assert_eq!(named(&[cronjob(json!({})), refused("9h")]), ["cronjob/nightly jobs-not-created"]);
+}
+
+/// A pod that waits for its turn complains of nothing.
+#[test]
+fn a_pod_that_says_what_is_wrong_does_not_stand_by() {
+    let lease = object(
+        "Lease",
+        "backup",
+        json!({"spec": {"holderIdentity": "web-a_1", "leaseDurationSeconds": 3600,
+            "renewTime": ago("10s")}}),
+    );
+    let of = |log: &str| {
+        let mut all = web(2, 1);
+        all.extend([pod("web-a", json!({})), ill_pod("web-b", unready("1h")), lease.clone()]);
+        let mut snapshot: kube_diagnosis::Snapshot = all.into_iter().collect();
+        for (pod, container, _) in kube_diagnosis::wanted_logs(&snapshot, now(), 5) {
+            snapshot.add_last_words(&pod, &container, log);
+        }
+        let causes = kube_diagnosis::diagnose(&snapshot, now()).causes;
+        causes.iter().map(kube_diagnosis::Cause::sentence).collect::<Vec<_>>()
+    };
+    let waits = of("starting\nlost the election, waiting");
+    assert!(
+        waits[0].contains("while another replica holds the leader-election Lease"),
+        "{waits:?}"
+    );
+    let ill = of("starting\nERROR db: connection refused");
+    assert!(ill[0].contains("does not pass its readiness probe"), "{ill:?}");
+    assert!(ill[0].contains("its log says: ERROR db: connection refused"), "{ill:?}");
+}
+
+/// A workload whose pods are gone before they are ready has more wrong with it than that the one of
+/// now is young.
+#[test]
+fn pods_that_are_gone_again_and_again_are_told() {
+    let made = |pod: &str, when: &str| {
+        let event = event("ReplicaSet", "web-1", "SuccessfulCreate", when, "");
+        let change = json!({"type": "Normal", "message": format!("Created pod: {pod}"),
+            "metadata": {"name": format!("web-1.{pod}")}});
+        merged(event, change)
+    };
+    let of = |gone: &[&str]| {
+        let young = json!({"metadata": {"creationTimestamp": ago("10s")},
+            "status": {"startTime": ago("10s"), "conditions": [{"type": "Ready",
+                "status": "False", "lastTransitionTime": ago("10s")}]}});
+        let mut all = web_with(merged(ill_pod("web-a", waiting("ContainerCreating", "")), young));
+        all[0] = merged(
+            all[0].clone(),
+            json!({"status": {"conditions": [{"type": "Available", "status": "False",
+                "lastTransitionTime": ago("6m")}]}}),
+        );
+        all.push(made("web-a", "10s"));
+        all.extend(gone.iter().map(|pod| made(pod, "4m")));
+        let causes = found(&all).causes;
+        causes.iter().map(kube_diagnosis::Cause::sentence).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&["web-x", "web-y"]), Vec::<String>::new());
+    let told = of(&["web-x", "web-y", "web-z"]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("3 pods that were created since"), "{told:?}");
 }

@@ -305,3 +305,69 @@ fn a_failed_job_says_its_last_words() {
             no such table: orders"
     );
 }
+
+/// `web` says that it gets no connection to this address, and `db` crashes behind its Service.
+fn depending(address: &str, of_db: Value) -> Vec<String> {
+    let message = format!("FATAL dial tcp {address}: connection refused");
+    let last = json!({"lastState": {"terminated": {"message": message}}});
+    let mut all = web_with(ill_pod("web-a", merged(crashing("Error", 1), last)));
+    let set = db(1, json!({"status": {"readyReplicas": 0, "availableReplicas": 0}}));
+    let ports = json!({"metadata": {"name": "db"}, "spec": {"selector": {"app": "db"},
+        "ports": [{"port": 5432}]}});
+    let of_db = match of_db {
+        Value::Null => pod("db-0", json!({})),
+        container => ill_pod("db-0", container),
+    };
+    all.extend([set, db_pod(of_db), service(ports)]);
+    named(&all).into_iter().filter(|one| one.starts_with("deployment/web")).collect()
+}
+
+/// The first cause that is named is the root.
+#[test]
+fn a_program_that_needs_another_one_that_is_down_follows_from_it() {
+    let down = || waiting("CreateContainerConfigError", "secret \"db\" not found");
+    let follows = ["deployment/web app-exit <- config-missing"];
+    for address in ["db:5432", "db.n.svc.cluster.local:5432", "tcp://db:5432"] {
+        assert_eq!(depending(address, down()), follows, "{address}");
+    }
+    let alone = ["deployment/web app-exit"];
+    for address in ["db:6379", "mydb:5432", "db-old:5432", "db.other:5432"] {
+        assert_eq!(depending(address, down()), alone, "{address}");
+    }
+    // it runs, and may have been down
+    assert_eq!(depending("db:5432", Value::Null), alone);
+}
+
+#[test]
+fn two_programs_that_wait_for_each_other_are_both_told() {
+    let circle = crashing("Error", 1);
+    let last =
+        json!({"lastState": {"terminated": {"message": "dial tcp web:80: connection refused"}}});
+    let message =
+        json!({"lastState": {"terminated": {"message": "dial tcp db:5432: connection refused"}}});
+    let mut all = web_with(ill_pod("web-a", merged(circle.clone(), message)));
+    let set = db(1, json!({"status": {"readyReplicas": 0, "availableReplicas": 0}}));
+    let ports = json!({"metadata": {"name": "db"}, "spec": {"selector": {"app": "db"},
+        "ports": [{"port": 5432}]}});
+    let db = db_pod(ill_pod("db-0", merged(circle, last)));
+    all.extend([set, db, service(ports), service(json!({}))]);
+    let roots: Vec<String> =
+        named(&all).into_iter().filter(|one| !one.contains("service/")).collect();
+    assert_eq!(roots, ["deployment/web app-exit", "statefulset/db app-exit"]);
+}
+
+/// Somebody has scaled it to zero: that is no fault of its own, and the log of another says so.
+#[test]
+fn a_program_that_needs_what_is_switched_off_is_told_so() {
+    let message = "FATAL dial tcp db:5432: connection refused";
+    let last = json!({"lastState": {"terminated": {"message": message}}});
+    let mut all = web_with(ill_pod("web-a", merged(crashing("Error", 1), last)));
+    let off = json!({"spec": {"replicas": 0}, "status": {"replicas": 0, "readyReplicas": 0,
+        "availableReplicas": 0}});
+    let ports = json!({"metadata": {"name": "db"}, "spec": {"selector": {"app": "db"},
+        "ports": [{"port": 5432}]}});
+    all.extend([db(0, off), service(ports)]);
+    let cause = found(&all).causes.remove(0);
+    assert!(cause.follows_from.is_none());
+    assert!(cause.hint.starts_with("service/db"), "{}", cause.hint);
+}

@@ -151,7 +151,7 @@ type Absorbed = BTreeSet<(String, String)>;
 /// The new revisions of a workload.
 fn rollouts(snapshot: &Snapshot, workload: &Value, absorbed: &mut Absorbed) -> Vec<PastChange> {
     let keeper = if workload["kind"] == "Deployment" { "ReplicaSet" } else { "ControllerRevision" };
-    let all = revisions(workload, snapshot.of(keeper));
+    let all = revisions(workload, snapshot.of(keeper), None);
     let writings = writings(workload);
     let templates: Vec<&Writing<'_>> = writings
         .iter()

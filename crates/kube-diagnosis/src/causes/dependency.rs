@@ -1,0 +1,88 @@
+//! A program that fails because another one of its namespace is down, as its log says: `dial tcp
+//! db:5432: connection refused`.
+
+use crate::cause::{Cause, Object};
+use crate::object::{array, name, text};
+use crate::view::View;
+use crate::weight::{Weight, weight};
+use serde_json::Value;
+
+/// Ids of what the log of a program explains.
+const EXPLAINED: &[&str] = &[
+    "app-exit",
+    "init-container-fails",
+    "init-container-waits",
+    "readiness-failing",
+    "startup-failing",
+];
+/// What a program says of a connection that it does not get.
+const UNCONNECTED: &[&str] = &[
+    "refused",
+    "timeout",
+    "timed out",
+    "unreachable",
+    "no such host",
+    "name resolution",
+    "name or service not known",
+    "enotfound",
+    "bad address",
+    "cannot connect",
+    "could not connect",
+    "failed to connect",
+    "unable to connect",
+    "can't connect",
+];
+
+/// What a cause follows from, if its log names a Service that leads nowhere.
+pub(super) fn root(
+    view: &View<'_>,
+    cause: &Cause,
+    found: &[Cause],
+) -> Option<(Object, &'static str)> {
+    // a warning about the Service would hide that the program does not run
+    let down = down(view, cause, found).filter(|down| weight(down.id) == Weight::Fault)?;
+    Some(down.follows_from.clone().unwrap_or((down.object.clone(), down.id)))
+        .filter(|(root, _)| *root != cause.object)
+}
+
+/// Says of a program that needs another one which somebody has switched off that it is so.
+pub(super) fn explain(view: &View<'_>, found: &mut [Cause]) {
+    for at in 0..found.len() {
+        let down = down(view, &found[at], found);
+        let off = down.filter(|down| weight(down.id) == Weight::Setting).map(Cause::sentence);
+        if let Some(off) = off {
+            found[at].hint = format!("{off}, which its log names; otherwise {}", found[at].hint);
+        }
+    }
+}
+
+/// What is known of the Service that the log of a program names, as it gets no connection to it.
+fn down<'a>(view: &View<'_>, cause: &Cause, found: &'a [Cause]) -> Option<&'a Cause> {
+    let said = cause.detail.to_lowercase();
+    if !EXPLAINED.contains(&cause.id) || !UNCONNECTED.iter().any(|word| said.contains(word)) {
+        return None;
+    }
+    let named = view.of("Service").iter().find(|service| is_named(service, &said))?;
+    let object = Object::of(named);
+    found.iter().find(|one| one.object == object)
+}
+
+/// Whether a line names a Service with a port of it, or by its name in the DNS of the cluster.
+fn is_named(service: &Value, said: &str) -> bool {
+    let (own, namespace) = (name(service), text(&service["metadata"]["namespace"]));
+    let is_of_name = |one: char| one.is_ascii_alphanumeric() || matches!(one, '-' | '.' | '_');
+    let ends = |rest: &str| {
+        let port = rest.strip_prefix(':').map(|rest| {
+            let digits = rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+            digits.parse::<u64>().ok()
+        });
+        match port {
+            Some(port) => array(&service["spec"]["ports"]).any(|own| own["port"].as_u64() == port),
+            None => rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(namespace)),
+        }
+    };
+    !own.is_empty()
+        && said
+            .match_indices(own)
+            .any(|(at, part)| !said[..at].ends_with(is_of_name) && ends(&said[at + part.len()..]))
+}

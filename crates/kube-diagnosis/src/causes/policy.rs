@@ -1,0 +1,118 @@
+//! NetworkPolicies that deny what a namespace needs, as far as their fields alone say. Whether the
+//! network of the cluster enforces policies is not in the API.
+
+use super::Kind;
+use super::init::UNRESOLVED;
+use super::service::selected;
+use crate::cause::{Cause, Evidence, Object};
+use crate::object::{array, name};
+use crate::view::{View, fits, listed};
+use serde_json::Value;
+
+const POLICY: &[&str] = &["NetworkPolicy", "Pod"];
+const DNS: &str = "dns-denied";
+const INGRESS: &str = "ingress-denied";
+
+pub(super) const KINDS: &[Kind] = &[
+    Kind(DNS, "cannot query DNS (no NetworkPolicy allows it)", POLICY),
+    Kind(
+        INGRESS,
+        "selects pods to which no NetworkPolicy allows a connection",
+        &["NetworkPolicy", "Pod", "Service"],
+    ),
+];
+
+/// The policies that isolate a pod in a direction (networking/v1, NetworkPolicySpec.policyTypes).
+fn isolating<'a>(view: &View<'a>, pod: &Value, direction: &str) -> Vec<&'a Value> {
+    let has_type = |policy: &Value| match policy["spec"]["policyTypes"].as_array() {
+        Some(types) => types.iter().any(|one| one == direction),
+        None => direction == "Ingress" || policy["spec"]["egress"].is_array(),
+    };
+    let is_of = |policy: &&Value| {
+        let selector = &policy["spec"]["podSelector"];
+        fits(selector, &pod["metadata"]["labels"]) && has_type(policy)
+    };
+    view.of("NetworkPolicy").iter().filter(is_of).collect()
+}
+
+/// Whether a rule allows port 53, to whomever; one whose port has a name may.
+fn allows_dns(rule: &Value) -> bool {
+    let covers = |port: &Value| match (&port["port"], port["endPort"].as_u64()) {
+        (Value::Number(from), Some(to)) => {
+            from.as_u64().is_some_and(|from| (from..=to).contains(&53))
+        }
+        (Value::Number(one), None) => one.as_u64() == Some(53),
+        _ => true,
+    };
+    rule["ports"].as_array().is_none_or(|ports| ports.is_empty() || ports.iter().any(covers))
+}
+
+/// Says of pods that cannot resolve a name that no policy lets them ask for it.
+pub(super) fn explain(view: &View<'_>, of_pods: &mut Vec<Cause>) {
+    let mut found: Vec<Cause> = Vec::new();
+    for cause in of_pods.iter_mut() {
+        let lower = cause.detail.to_lowercase();
+        if !UNRESOLVED.iter().any(|word| lower.contains(word)) {
+            continue;
+        }
+        let Some(pod) = cause.pods.first().and_then(|pod| view.get("Pod", pod)) else { continue };
+        let policies = isolating(view, pod, "Egress");
+        let mut rules = policies.iter().flat_map(|policy| array(&policy["spec"]["egress"]));
+        if policies.is_empty() || rules.any(allows_dns) {
+            continue;
+        }
+        cause.follows_from = Some((cause.object.clone(), DNS));
+        if !found.iter().any(|other| other.object == cause.object) {
+            let own = Cause { pods: cause.pods.clone(), ..denied(DNS, &cause.object, &policies) };
+            found.push(own.hint(
+                "allow egress to port 53, UDP and TCP, of the DNS of the cluster: kube-dns in kube-system",
+            ));
+        }
+    }
+    of_pods.extend(found);
+}
+
+fn denied(id: &'static str, object: &Object, policies: &[&Value]) -> Cause {
+    let names: Vec<&str> = policies.iter().map(|policy| name(policy)).collect();
+    let seen = policies.iter().map(|policy| {
+        let direction = if id == DNS { "egress" } else { "ingress" };
+        let rules = array(&policy["spec"][direction]).count();
+        Evidence::new(format!("{}: spec.{direction}", Object::of(policy)), format!("{rules} rules"))
+    });
+    let detail = format!("policies {} apply to it", listed(&names));
+    Cause::new(id, object.clone(), "", detail).seen(seen)
+}
+
+/// Services behind which no pod may be connected to.
+pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
+    if !view.has_read(POLICY) {
+        return Vec::new();
+    }
+    let of = |service: &Value| {
+        let policies = closed(view, service)?;
+        let hint = "allow ingress to these pods from their clients, or remove the policy; --set from=… \
+            of kubernetes/service-unreachable evaluates one of them";
+        Some(denied(INGRESS, &Object::of(service), &policies).hint(hint))
+    };
+    view.of("Service").iter().filter_map(of).collect()
+}
+
+/// The policies that isolate all pods of a Service and have no rule that would allow anybody.
+pub(super) fn closed<'a>(view: &View<'a>, service: &Value) -> Option<Vec<&'a Value>> {
+    let pods = selected(view, service);
+    let mut all: Vec<&Value> = Vec::new();
+    for pod in &pods {
+        let policies = isolating(view, pod, "Ingress");
+        let mut rules = policies.iter().flat_map(|policy| array(&policy["spec"]["ingress"]));
+        // a pod in the network of its node is subject to no policy
+        if policies.is_empty() || rules.next().is_some() || pod["spec"]["hostNetwork"] == true {
+            return None;
+        }
+        for policy in policies {
+            if !all.iter().any(|other| name(other) == name(policy)) {
+                all.push(policy);
+            }
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}

@@ -1,0 +1,54 @@
+//! A workload whose pods are made and are gone again before they are ready. Nothing is wrong with
+//! the pod that is there at the moment: something deletes them.
+
+use super::revision::number;
+use crate::cause::Evidence;
+use crate::object::{filled, text};
+use crate::symptom::ObjectEvent;
+use crate::view::{View, said};
+use jiff::SignedDuration;
+use serde_json::Value;
+
+/// How far back pods that were made count.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
+/// How many pods that are gone say that the next one will go, too.
+const MANY: usize = 3;
+
+/// What is so, what says it, and what to do about it.
+pub(super) struct Remade {
+    pub(super) words: String,
+    pub(super) seen: Evidence,
+    pub(super) hint: String,
+}
+
+/// That the newest ReplicaSet of a Deployment, or a DaemonSet or ReplicaSet itself, has made several
+/// pods that are not there any more.
+pub(super) fn remade(view: &View<'_>, workload: &Value) -> Option<Remade> {
+    let own: Vec<&Value> = match text(&workload["kind"]) {
+        "Deployment" => view.owned("ReplicaSet", workload).collect(),
+        "DaemonSet" | "ReplicaSet" => vec![workload],
+        _ => Vec::new(),
+    };
+    let maker = own.into_iter().max_by_key(|set| number(set))?;
+    let is_made = |event: &ObjectEvent<'_>| {
+        event.reason == "SuccessfulCreate" && view.now.duration_since(event.at) <= RECENT
+    };
+    let gone = |event: &ObjectEvent<'_>| {
+        let pod = event.message.rsplit(' ').next().unwrap_or_default();
+        view.get("Pod", pod).is_none()
+    };
+    let events = view.events(maker);
+    let made: Vec<_> = events.all().filter(|event| is_made(event) && gone(event)).collect();
+    let (first, last) = (made.first()?, made.last()?);
+    if made.len() < MANY {
+        return None;
+    }
+    let words = format!("{} pods that were created since {} are gone", made.len(), first.at);
+    let hint = match filled(&maker["spec"]["template"]["spec"]["nodeName"]) {
+        Some(node) => {
+            format!("remove spec.nodeName of its template, or check that node {node} exists")
+        }
+        None => "find out what deletes its pods: their events, or another controller".to_owned(),
+    };
+    Some(Remade { words, seen: said(maker, last), hint })
+}
