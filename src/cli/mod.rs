@@ -25,6 +25,7 @@ mod keyboard;
 mod list;
 mod log;
 mod man;
+mod misplaced;
 mod network;
 mod new;
 mod output;
@@ -195,25 +196,6 @@ impl Command {
     }
 }
 
-/// What was meant by a word that the command line has no place for: a value that follows
-/// `--sandbox` without an equals sign, or a parameter without `--set`.
-fn misplaced(error: &clap::Error, words: &[String]) -> Option<String> {
-    if error.kind() != clap::error::ErrorKind::UnknownArgument {
-        return None;
-    }
-    let after = words.iter().position(|word| word == "--sandbox").and_then(|at| words.get(at + 1));
-    if let Some(value) = after.filter(|value| !value.starts_with('-')) {
-        return Some(format!("A value of --sandbox follows an equals sign: --sandbox={value}"));
-    }
-    let word = error.get(clap::error::ContextKind::InvalidArg)?.to_string();
-    let (name, _) = word.split_once('=').filter(|(name, _)| !name.starts_with('-'))?;
-    let program = help::command();
-    let command = program.find_subcommand(words.get(1)?)?;
-    let takes_parameters = command.get_arguments().any(|argument| argument.get_id() == "set");
-    // what was typed may be a secret
-    takes_parameters.then(|| format!("A value of a parameter follows --set: --set {name}=VALUE"))
-}
-
 /// Whether these words ask for JSON: what they ask it of may not be known.
 fn wants_document(words: &[String]) -> bool {
     let value = |word: &String, next: Option<&String>| -> bool {
@@ -242,7 +224,7 @@ pub fn main() -> Exit {
             if !error.use_stderr() {
                 return Exit::Passed;
             }
-            let hint = misplaced(&error, &words);
+            let hint = misplaced::meant(&error, &words);
             hint.iter().for_each(|hint| output::hint(hint));
             if wants_document(&words) {
                 let said = error.render().to_string();

@@ -65,10 +65,16 @@ fn given(workspace: &Workspace, runbook: &str) -> Vec<String> {
     let (name, loaded) = load(&workspace.catalogue(), runbook).unwrap_or_default();
     let Some(declared) = loaded.get(&name).map(|runbook| &runbook.params) else { return words };
     // a mistyped name may be that of a secret
-    let instead = |name: &str| match declared.get(name) {
-        Some(param) => param.secret.then(|| name.to_owned()),
-        None => {
-            nearest(name, declared.keys().map(String::as_str)).or(Some(name)).map(str::to_owned)
+    let instead = |name: &str, value: &str| {
+        let hidden = |name: &str| Some(format!("{name}={}", name.to_uppercase()));
+        if let Some(param) = declared.get(name) {
+            return hidden(name).filter(|_| param.secret);
+        }
+        match nearest(name, declared.keys().map(String::as_str)) {
+            Some(near) if declared.get(near).is_some_and(|param| !param.secret) => {
+                Some(format!("{near}={value}"))
+            }
+            near => hidden(near.unwrap_or(name)),
         }
     };
     hide(&mut words, &instead);
@@ -85,9 +91,9 @@ fn typed(mut words: Vec<String>, runbook: &str) -> Vec<String> {
     words
 }
 
-/// Replaces the values of the parameters that have to be named `instead`, and the URLs of channels:
-/// whoever knows one can write there.
-fn hide(words: &mut [String], instead: &dyn Fn(&str) -> Option<String>) {
+/// Replaces the parameters by what stands `instead` of them, and the URLs of channels: whoever knows
+/// one can write there.
+fn hide(words: &mut [String], instead: &dyn Fn(&str, &str) -> Option<String>) {
     let mut previous = String::new();
     for word in words {
         let (option, own, pair) = match word.split_once('=') {
@@ -96,8 +102,8 @@ fn hide(words: &mut [String], instead: &dyn Fn(&str) -> Option<String>) {
         };
         let shown = match (option, pair.split_once('=')) {
             ("--notify", Some((kind, _))) => Some(format!("{own}{kind}=URL")),
-            ("--set", Some((name, _))) => {
-                instead(name).map(|name| format!("{own}{name}={}", name.to_uppercase()))
+            ("--set", Some((name, value))) => {
+                instead(name, value).map(|pair| format!("{own}{pair}"))
             }
             _ => None,
         };
@@ -112,8 +118,13 @@ fn hide(words: &mut [String], instead: &dyn Fn(&str) -> Option<String>) {
 /// the machine can see.
 fn command(given: &[String], values: &[(&str, &Param, String)]) -> String {
     let (secret, open): (Vec<_>, Vec<_>) = values.iter().partition(|(_, param, _)| param.secret);
+    let is_given = |name: &str| {
+        let pair = format!("{name}=");
+        given.iter().any(|word| word.trim_start_matches("--set=").starts_with(&pair))
+    };
     let set = open
         .iter()
+        .filter(|(name, ..)| !is_given(name))
         .map(|(name, _, value)| format!("--set {}", shell_word(&format!("{name}={value}"))));
     let words = given.iter().map(|word| shell_word(word));
     secret
@@ -305,10 +316,10 @@ mod tests {
         let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let mut given =
             text(&["run", "a/b", "--set", "token=hunter2", "--set=tokn=x", "--set", "note=a b"]);
-        hide(&mut given, &|name| name.starts_with("tok").then(|| "token".to_owned()));
+        hide(&mut given, &|name, _| name.starts_with("tok").then(|| "token=TOKEN".to_owned()));
         let mut channels =
             text(&["--notify", "slack=https://h/x?a=b", "--notify=webhook=https://h/y", "a=b"]);
-        hide(&mut channels, &|_| None);
+        hide(&mut channels, &|_, _| None);
         assert_eq!(channels, text(&["--notify", "slack=URL", "--notify=webhook=URL", "a=b"]));
         let (open, secret) = (
             param(json!({"type": "int"})),

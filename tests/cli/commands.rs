@@ -137,6 +137,22 @@ fn a_confirmation_without_a_terminal_pauses_the_run() {
 }
 
 #[test]
+fn words_of_other_tools_get_ours() {
+    let place = Place::new();
+    for (words, wanted) in [
+        (&["run", "x", "-e", "a=b"][..], "A value of a parameter follows --set: --set NAME=VALUE"),
+        (&["run", "x", "target=web"], "A value of a parameter follows --set: --set target=VALUE"),
+        (&["run", "x", "--check"], "A preview without changes is --dry-run"),
+        (&["run", "x", "-A"], "A run is about one namespace: -n NAMESPACE"),
+        (&["lint"], "The command for this is: runbook check"),
+    ] {
+        let said = place.run(words);
+        assert_eq!(said.code, 2, "{words:?}");
+        assert!(said.stderr.contains(wanted), "{words:?}: {}", said.stderr);
+    }
+}
+
+#[test]
 fn an_error_is_a_document_where_one_is_wanted() {
     let place = Place::new();
     let bad = place.write("bad.yaml", "runbook: v1\ntitel: x\n");

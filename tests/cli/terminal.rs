@@ -396,6 +396,15 @@ fn where_nobody_is_asked_the_command_lacks_only_values() {
     assert!(said.stderr.contains("runbook list"), "{}", said.all());
     let said = stage.run(&["run", "scale.yaml", "--step"]);
     assert!(said.code == 2 && said.stderr.contains("there is no terminal"), "{}", said.all());
+    // a name that is misspelled keeps its value, and one that may be that of a secret does not
+    for (typed, wanted) in [
+        ("replica=2", "runbook run scale.yaml --set replicas=2"),
+        ("tokn=hunter2", "runbook run scale.yaml --set token=TOKEN --set replicas=REPLICAS"),
+    ] {
+        let said = stage.run(&["run", "scale.yaml", "--set", typed]);
+        assert!(said.stderr.contains(wanted), "{}", said.stderr);
+        assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(in crate::action) async fn missing(
 ) -> Option<Guard> {
     let cluster = context.cluster().ok()?;
     let (metadata, kind) = (&workload["metadata"], workload["kind"].as_str().unwrap_or_default());
-    for (referred, name) in references(template) {
+    for (referred, name) in references(template, &workload["spec"]["volumeClaimTemplates"]) {
         let Some(resource) = builtin(referred) else { continue };
         let read = cluster.get(&resource, metadata["namespace"].as_str(), &name).await;
         if read.is_err_and(|error| error.kind == ErrorKind::NotFound) {
@@ -37,8 +37,9 @@ pub(in crate::action) async fn missing(
     None
 }
 
-/// What the pods of a template cannot do without.
-fn references(template: &Value) -> BTreeSet<Reference> {
+/// What the pods of a template cannot do without. A claim that a StatefulSet makes for each pod takes
+/// the place of the volume of its name (apps/v1, StatefulSetSpec.volumeClaimTemplates).
+fn references(template: &Value, claims: &Value) -> BTreeSet<Reference> {
     let spec = &template["spec"];
     let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let mut found = BTreeSet::new();
@@ -57,7 +58,10 @@ fn references(template: &Value) -> BTreeSet<Reference> {
             add("Secret", &variable["valueFrom"]["secretKeyRef"], "name");
         }
     }
-    for volume in array(&spec["volumes"]) {
+    let made = array(claims);
+    let is_made =
+        |volume: &Value| made.iter().any(|claim| claim["metadata"]["name"] == volume["name"]);
+    for volume in array(&spec["volumes"]).iter().filter(|volume| !is_made(volume)) {
         add("ConfigMap", &volume["configMap"], "name");
         add("Secret", &volume["secret"], "secretName");
         add("PersistentVolumeClaim", &volume["persistentVolumeClaim"], "claimName");
@@ -86,9 +90,10 @@ mod tests {
             "initContainers": [{"env": [{"valueFrom": {"configMapKeyRef": {"name": "d"}}}]}],
             "volumes": [{"configMap": {"name": "e"}}, {"secret": {"secretName": "f"}}, {"emptyDir": {}},
                 {"persistentVolumeClaim": {"claimName": "g"}},
+                {"name": "data", "persistentVolumeClaim": {"claimName": "made"}},
                 {"projected": {"sources": [{"secret": {"name": "h"}},
                     {"configMap": {"name": "i", "optional": true}}]}}]}});
-        let found: Vec<String> = references(&template)
+        let found: Vec<String> = references(&template, &json!([{"metadata": {"name": "data"}}]))
             .into_iter()
             .map(|(kind, name)| format!("{kind} {name}"))
             .collect();

@@ -1,6 +1,7 @@
 //! What a runbook can be used with, and probably does not do what was meant.
 
 mod effect;
+mod midway;
 mod nullable;
 mod unjudged;
 mod unrendered;
@@ -42,6 +43,7 @@ impl Runbook {
         let mut all: Vec<Warning> = unjudged::unjudged(self).chain(unused::unused(self)).collect();
         if let Ok(root) = parse(&self.source) {
             for_each_step(&root, &mut |step| all.extend(effect::unsaid(step)));
+            all.extend(midway::midway(&root));
             all.extend(unrendered::unrendered(&root, &self.source));
             all.extend(nullable::bounds(self, &root));
         }

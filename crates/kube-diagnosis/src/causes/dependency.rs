@@ -67,6 +67,15 @@ fn down<'a>(view: &View<'_>, cause: &Cause, found: &'a [Cause]) -> Option<&'a Ca
     found.iter().find(|one| one.object == object)
 }
 
+/// Whether what follows the name of a Service is its namespace: `.shop`, `.shop.svc`.
+pub(super) fn is_in_namespace(rest: &str, namespace: &str) -> bool {
+    let rest = rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(namespace));
+    rest.is_some_and(|rest| {
+        rest.starts_with(".svc")
+            || !rest.starts_with(|one: char| one.is_alphanumeric() || ".-".contains(one))
+    })
+}
+
 /// Whether a line names a Service with a port of it, or by its name in the DNS of the cluster.
 fn is_named(service: &Value, said: &str) -> bool {
     let (own, namespace) = (name(service), text(&service["metadata"]["namespace"]));
@@ -78,10 +87,11 @@ fn is_named(service: &Value, said: &str) -> bool {
         });
         match port {
             Some(port) => array(&service["spec"]["ports"]).any(|own| own["port"].as_u64() == port),
-            None => rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(namespace)),
+            None => is_in_namespace(rest, namespace),
         }
     };
     !own.is_empty()
+        && !said.contains("timeout=")
         && said
             .match_indices(own)
             .any(|(at, part)| !said[..at].ends_with(is_of_name) && ends(&said[at + part.len()..]))

@@ -99,7 +99,9 @@ fn overlapping(view: &View<'_>, budget: &Value, so_far: &[Cause]) -> Option<Caus
 fn unused(view: &View<'_>, budget: &Value) -> Option<Cause> {
     let selector = &budget["spec"]["selector"];
     let may_get = |maker: &Value| fits(selector, &maker["spec"]["template"]["metadata"]["labels"]);
-    let is_of_a_maker = TEMPLATES.iter().flat_map(|kind| view.of(kind)).any(may_get);
+    let of_cronjobs = view.of("CronJob").iter().map(|cronjob| &cronjob["spec"]["jobTemplate"]);
+    let makers = TEMPLATES.iter().flat_map(|kind| view.of(kind)).chain(of_cronjobs);
+    let is_of_a_maker = { makers }.any(may_get);
     if !view.has_read(&["Pod"])
         || !view.has_read(TEMPLATES)
         || budget["status"]["expectedPods"] != 0

@@ -7,17 +7,22 @@ use crate::cause::Cause;
 /// Says of what a program may not do which right it lacks.
 pub(super) fn explain(of_pods: &mut [Cause]) {
     for cause in of_pods {
-        if let Some(Refusal { namespace, account, verb, resource }) = refusal(&cause.detail) {
-            let default = match account {
-                "default" => " (set serviceAccountName: it runs as the default ServiceAccount)",
-                _ => "",
-            };
-            cause.hint = format!(
-                "grant {verb} on {resource} to ServiceAccount {account}{default}: kubectl auth can-i {verb} \
-                    {resource} -n {} --as=system:serviceaccount:{namespace}:{account}",
-                cause.object.namespace
-            );
-        }
+        let said = cause.detail.clone();
+        let Some(Refusal { namespace, account, verb, resource, place }) = refusal(&said) else {
+            continue;
+        };
+        let default = match account {
+            "default" => " (set serviceAccountName: it runs as the default ServiceAccount)",
+            _ => "",
+        };
+        let place = match place {
+            Some(place) => format!("-n {place}"),
+            None => "--all-namespaces".to_owned(),
+        };
+        cause.hint = format!(
+            "grant {verb} on {resource} to ServiceAccount {account}{default}: kubectl auth can-i {verb} \
+                {resource} {place} --as=system:serviceaccount:{namespace}:{account}"
+        );
     }
 }
 
@@ -26,6 +31,8 @@ struct Refusal<'a> {
     account: &'a str,
     verb: &'a str,
     resource: &'a str,
+    /// The namespace in which it was refused; none for the cluster.
+    place: Option<&'a str>,
 }
 
 fn refusal(line: &str) -> Option<Refusal<'_>> {
@@ -34,17 +41,20 @@ fn refusal(line: &str) -> Option<Refusal<'_>> {
     let (namespace, account) = user.split_once(':')?;
     let verb = rest.split_once("cannot ")?.1;
     let (verb, rest) = verb.split_once(" resource ")?;
-    let resource = rest.trim_start_matches(['"', '\\']).split(['"', '\\']).next()?;
+    let resource = quoted(rest)?;
+    let place = rest.split_once("in the namespace ").and_then(|(_, rest)| quoted(rest));
     let plain = |word: &str| {
         !word.is_empty()
             && word.chars().all(|one| one.is_ascii_alphanumeric() || "-./".contains(one))
     };
-    [namespace, account, verb, resource].iter().all(|word| plain(word)).then_some(Refusal {
-        namespace,
-        account,
-        verb,
-        resource,
-    })
+    let words = [namespace, account, verb, resource, place.unwrap_or(resource)];
+    let refusal = Refusal { namespace, account, verb, resource, place };
+    words.iter().all(|word| plain(word)).then_some(refusal)
+}
+
+/// A word in quotes, which JSON escapes.
+fn quoted(text: &str) -> Option<&str> {
+    text.trim_start_matches(['"', '\\']).split(['"', '\\']).next()
 }
 
 #[cfg(test)]
@@ -58,7 +68,7 @@ mod tests {
         for line in [line.to_owned(), line.replace('"', "\\\"")] {
             let said = refusal(&line).unwrap();
             assert_eq!((said.namespace, said.account), ("shop", "app"));
-            assert_eq!((said.verb, said.resource), ("list", "pods"));
+            assert_eq!((said.verb, said.resource, said.place), ("list", "pods", Some("shop")));
         }
         assert!(refusal("403 forbidden").is_none());
         assert!(refusal("system:serviceaccount:a:b\" cannot $(x) resource \"pods\"").is_none());

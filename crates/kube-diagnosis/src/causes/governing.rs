@@ -2,6 +2,7 @@
 //! Service does not exist, or gives a name only to pods that are ready.
 
 use super::Kind;
+use super::dependency::is_in_namespace;
 use super::init::UNRESOLVED;
 use super::service::is_headless;
 use crate::cause::{Cause, Evidence, Object};
@@ -60,7 +61,8 @@ fn said(
     };
     cause.evidence.iter().find_map(|one| {
         one.says.lines().find_map(|line| {
-            let pod = unresolved(line, service).filter(|pod| is_numbered(pod, set))?;
+            let pod = unresolved(line, service, &cause.object.namespace)?;
+            let pod = Some(pod).filter(|pod| is_numbered(pod, set))?;
             let id = match own {
                 None => MISSING,
                 Some(_) if withholds && is_unready(&pod) => UNPUBLISHED,
@@ -94,13 +96,15 @@ fn cause(object: Object, id: &'static str, service: &str, evidence: Evidence) ->
 
 /// The pod of a line that says that its name below this Service cannot be resolved: `lookup
 /// db-0.db: no such host`.
-fn unresolved(line: &str, service: &str) -> Option<String> {
+fn unresolved(line: &str, service: &str, namespace: &str) -> Option<String> {
     let lower = line.to_lowercase();
     let below = format!(".{service}");
     let is_of_name = |one: char| one.is_alphanumeric() || one == '-';
-    let (at, _) = lower
-        .match_indices(&below)
-        .find(|(at, part)| !lower[at + part.len()..].starts_with(is_of_name))?;
+    let (at, _) = lower.match_indices(&below).find(|(at, part)| {
+        let rest = &lower[at + part.len()..];
+        let ends = !rest.starts_with(is_of_name) && !rest.starts_with('.');
+        ends || is_in_namespace(rest, namespace)
+    })?;
     let pod = lower[..at].rsplit(|one: char| !is_of_name(one)).next().unwrap_or_default();
     UNRESOLVED.iter().any(|word| lower.contains(word)).then(|| pod.to_owned())
 }

@@ -94,7 +94,8 @@ fn given(owner: &Value, pod: &Value, since: Timestamp) -> Option<(&'static str, 
 
 /// It says again and again that something is not there.
 fn is_for_nothing(lines: &[&str]) -> bool {
-    let is_missing = |line: &&&str| has(line, NOWHERE) && !has(line, MADE);
+    let is_missing =
+        |line: &&&str| has(line, NOWHERE) && !has(line, MADE) && !line.contains("0 not found");
     lines.iter().filter(|line| is_missing(line) || has(line, UNRESOLVED)).count() > 1
 }
 

@@ -58,7 +58,8 @@ pub(super) fn explain(view: &View<'_>, of_pods: &mut Vec<Cause>) {
         let Some(pod) = cause.pods.first().and_then(|pod| view.get("Pod", pod)) else { continue };
         let policies = isolating(view, pod, "Egress");
         let mut rules = policies.iter().flat_map(|policy| array(&policy["spec"]["egress"]));
-        if policies.is_empty() || rules.any(allows_dns) {
+        let is_of_node = pod["spec"]["hostNetwork"] == true;
+        if is_of_node || policies.is_empty() || rules.any(allows_dns) {
             continue;
         }
         cause.follows_from = Some((cause.object.clone(), DNS));

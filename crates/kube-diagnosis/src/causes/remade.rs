@@ -33,11 +33,16 @@ pub(super) fn remade(view: &View<'_>, workload: &Value) -> Option<Remade> {
     let is_made = |event: &ObjectEvent<'_>| {
         event.reason == "SuccessfulCreate" && view.now.duration_since(event.at) <= RECENT
     };
-    let gone = |event: &ObjectEvent<'_>| {
-        let pod = event.message.rsplit(' ').next().unwrap_or_default();
-        view.get("Pod", pod).is_none()
-    };
     let events = view.events(maker);
+    let named = |event: &ObjectEvent<'_>| event.message.rsplit(' ').next().map(str::to_owned);
+    // those that it has deleted itself were too many
+    let own = |pod: &Option<String>| {
+        events.all().any(|event| event.reason == "SuccessfulDelete" && named(event) == *pod)
+    };
+    let gone = |event: &ObjectEvent<'_>| {
+        let pod = named(event);
+        view.get("Pod", pod.as_deref().unwrap_or_default()).is_none() && !own(&pod)
+    };
     let made: Vec<_> = events.all().filter(|event| is_made(event) && gone(event)).collect();
     let (first, last) = (made.first()?, made.last()?);
     if made.len() < MANY {

@@ -1,6 +1,7 @@
 //! A pod that is not ready as another one of it does the work.
 
-use super::reason::{mentions, reason};
+use super::pods::goes_on;
+use super::reason::reason;
 use crate::object::{array, filled, name, seconds, text, timestamp};
 use crate::pod::{containers, is_live, is_ready, restarts};
 use crate::view::View;
@@ -22,7 +23,7 @@ pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
     };
     let complains = |container: String| {
         let log = view.snapshot.last_words(name(pod), &container);
-        log.and_then(reason).is_some_and(mentions)
+        log.is_some_and(|log| reason(log).is_some_and(|line| goes_on(log, line)))
     };
     let waits = |pod: &Value| {
         restarts(pod) == 0

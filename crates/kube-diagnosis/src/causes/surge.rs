@@ -29,7 +29,9 @@ pub(super) fn explain(view: &View<'_>, of_pods: &mut [Cause]) {
 fn old_pod<'a>(view: &View<'a>, object: &Object, waits: &Value) -> Option<&'a Value> {
     let deployment =
         view.get("Deployment", &object.name).filter(|_| object.kind == "Deployment")?;
-    if deployment["spec"]["strategy"]["type"] == "Recreate" {
+    let strategy = &deployment["spec"]["strategy"];
+    let surge = &strategy["rollingUpdate"]["maxSurge"];
+    if strategy["type"] == "Recreate" || *surge == 0 || *surge == "0%" {
         return None;
     }
     let hash = |pod: &Value| pod["metadata"]["labels"]["pod-template-hash"].clone();

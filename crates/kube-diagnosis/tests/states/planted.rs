@@ -535,6 +535,11 @@ fn a_pod_that_says_what_is_wrong_does_not_stand_by() {
         waits[0].contains("while another replica holds the leader-election Lease"),
         "{waits:?}"
     );
+    let ill = of("ERROR db: connection refused\nwaits\nERROR db: connection refused\nwaits");
+    assert!(ill[0].contains("its log says: ERROR db: connection refused"), "{ill:?}");
+    let over = of("ERROR db: connection refused\nconnected\nloading");
+    assert!(over[0].contains("while another replica holds"), "{over:?}");
+    assert!(!over[0].contains("its log says"), "{over:?}");
     let ill = of("starting\nERROR db: connection refused");
     assert!(ill[0].contains("does not pass its readiness probe"), "{ill:?}");
     assert!(ill[0].contains("its log says: ERROR db: connection refused"), "{ill:?}");
@@ -561,11 +566,21 @@ fn pods_that_are_gone_again_and_again_are_told() {
                 "lastTransitionTime": ago("6m")}]}}),
         );
         all.push(made("web-a", "10s"));
-        all.extend(gone.iter().map(|pod| made(pod, "4m")));
+        for pod in gone {
+            let name = pod.trim_start_matches('-');
+            all.push(made(name, "4m"));
+            if name != *pod {
+                let deleted = json!({"reason": "SuccessfulDelete",
+                    "message": format!("Deleted pod: {name}"), "metadata": {"name": "deleted"}});
+                all.push(merged(made(name, "3m"), deleted));
+            }
+        }
         let causes = found(&all).causes;
         causes.iter().map(kube_diagnosis::Cause::sentence).collect::<Vec<_>>()
     };
     assert_eq!(of(&["web-x", "web-y"]), Vec::<String>::new());
+    // an autoscaler made fewer of them
+    assert_eq!(of(&["web-x", "web-y", "-web-z"]), Vec::<String>::new());
     let told = of(&["web-x", "web-y", "web-z"]);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("3 pods that were created since"), "{told:?}");

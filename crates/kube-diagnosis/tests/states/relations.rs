@@ -331,7 +331,14 @@ fn a_program_that_needs_another_one_that_is_down_follows_from_it() {
         assert_eq!(depending(address, down()), follows, "{address}");
     }
     let alone = ["deployment/web app-exit"];
-    for address in ["db:6379", "mydb:5432", "db-old:5432", "db.other:5432"] {
+    for address in [
+        "db:6379",
+        "mydb:5432",
+        "db-old:5432",
+        "db.other:5432",
+        "db.n-archive.svc:5432",
+        "db.n.example.com:5432",
+    ] {
         assert_eq!(depending(address, down()), alone, "{address}");
     }
     // it runs, and may have been down
