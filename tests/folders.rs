@@ -54,7 +54,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "diagnosis",
         ],
     ),
-    ("reference", &["config", "document", "construct", "action", "sandbox"]),
+    ("reference", &["config", "document", "construct", "action", "sandbox", "diagnosis"]),
     (
         "rehearsal",
         &[

@@ -106,7 +106,6 @@ impl Verb for Rollback {
                 .map_err(Failure::error)? = json!(cause);
         }
         let mut guards = workload::template_guards(&found.object);
-        guards.extend(workload::on_delete(&found.object));
         guards.extend(references::missing(context, &found.object, &target.template).await);
         guards.extend(self.below(target));
         let summary = format!(

@@ -2,7 +2,6 @@
 
 use super::exit::{CommandError, Exit};
 use super::{Global, output};
-use crate::diagnosis::{self, Weight};
 use crate::diagnostic::nearest;
 use crate::reference::{self, Entry, Placed};
 use clap::Args;
@@ -33,8 +32,8 @@ fn explained(word: &str) -> Option<String> {
     if let Some(text) = reference::code(word) {
         return Some(format!("{}\n\n{text}\n", word.to_uppercase()));
     }
-    if let Some(text) = of_cause(word) {
-        return Some(text);
+    if let Some(text) = reference::cause(word) {
+        return Some(format!("{word}\n\n{text}\n"));
     }
     let (verb, fields) = (reference::verb(word), having(word));
     match (verb, fields.is_empty()) {
@@ -43,23 +42,6 @@ fn explained(word: &str) -> Option<String> {
         (Some(verb), false) => Some(format!("{}\n{}", of_verb(&verb), of_fields(&fields))),
         (None, false) => Some(of_fields(&fields)),
     }
-}
-
-/// What a cause says of the object that carries it, and how much it weighs.
-fn of_cause(id: &str) -> Option<String> {
-    let title = diagnosis::title(id)?;
-    let weight = match diagnosis::weight(id) {
-        Weight::Fault => "It is a fault: the verdict of a runbook that concludes it is `failed`.",
-        Weight::Setting => {
-            "It is deliberate or temporary: a warning, and a fault only for a runbook that is asked \
-                about this object."
-        }
-        Weight::Harmless => "It is only a warning.",
-    };
-    Some(format!(
-        "{id}\n\nA cause that `diagnose` can name: the object {title}.\n{weight}\n\n\
-            To find it: runbook run kubernetes/triage -n NAMESPACE\n"
-    ))
 }
 
 /// The fields of a name, or the one that `PLACE.NAME` means.
@@ -103,7 +85,7 @@ fn of_fields(fields: &[Placed]) -> String {
 
 fn unknown(word: &str) -> CommandError {
     let verbs: Vec<&str> = reference::verbs().iter().map(|entry| entry.name).collect();
-    let causes: Vec<&str> = diagnosis::ids().collect();
+    let causes: Vec<&str> = reference::causes().collect();
     let fields = reference::fields();
     let names = fields.iter().map(|placed| placed.field.name.as_str());
     let codes = reference::codes().map(|(code, _)| code);

@@ -154,7 +154,7 @@ enum Command {
     Plan(plan::PlanArguments),
     /// List the runbooks of the catalogue
     List(list::ListArguments),
-    /// Explain a verb, a field, or the code of a diagnostic
+    /// Explain a verb, a cause, a field, or the code of a diagnostic
     Explain(explain::ExplainArguments),
     /// Print the JSON Schema of runbooks or rehearsal files, for editors
     Schema(schema::SchemaArguments),

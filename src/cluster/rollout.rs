@@ -275,7 +275,7 @@ mod tests {
             "waiting",
             "1 of 3 replicas are updated",
         );
-        check(&deployment(false, 2, [3, 4, 3], json!([])), "waiting", "1 old replicas");
+        check(&deployment(false, 2, [3, 4, 3], json!([])), "waiting", "1 old replica pending");
         check(&deployment(false, 2, [3, 3, 2], json!([])), "waiting", "2 of 3 updated");
         check(&deployment(false, 2, [3, 3, 3], late.clone()), "done", "");
         check(&deployment(false, 2, [1, 4, 3], late.clone()), "failed", "progress deadline");

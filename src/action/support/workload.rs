@@ -125,26 +125,18 @@ pub(in crate::action) fn guards(object: &Value) -> Vec<Guard> {
     guard::managed(object).into_iter().collect()
 }
 
-/// A strategy by which pods keep their template until somebody deletes them.
-pub(in crate::action) fn on_delete(workload: &Value) -> Option<Guard> {
-    (workload["spec"]["updateStrategy"]["type"] == "OnDelete").then(|| Guard {
-        id: "update-on-delete",
-        reason: format!(
-            "{} has the update strategy OnDelete: no pod would be replaced",
-            workload["metadata"]["name"].as_str().unwrap_or_default()
-        ),
-        way: "delete the pods one by one".to_owned(),
-    })
-}
-
-/// The same, or a partition below which pods keep their template (apps/v1,
-/// RollingUpdateStatefulSetStrategy).
+/// A strategy by which pods keep their template until somebody deletes them, or lowers the partition
+/// (apps/v1, RollingUpdateStatefulSetStrategy).
 pub(in crate::action) fn kept_back(workload: &Value) -> Option<Guard> {
-    if let Some(guard) = on_delete(workload) {
-        return Some(guard);
-    }
     let strategy = &workload["spec"]["updateStrategy"];
     let name = workload["metadata"]["name"].as_str().unwrap_or_default();
+    if strategy["type"] == "OnDelete" {
+        return Some(Guard {
+            id: "update-on-delete",
+            reason: format!("{name} has the update strategy OnDelete: no pod would be replaced"),
+            way: "delete the pods one by one".to_owned(),
+        });
+    }
     let partition = strategy["rollingUpdate"]["partition"].as_i64().filter(|from| *from > 0)?;
     let replicas = workload["spec"]["replicas"].as_i64().unwrap_or(1);
     let kept = partition.min(replicas);

@@ -15,6 +15,8 @@ const EXPLAINED: &[&str] = &[
     "readiness-failing",
     "startup-failing",
 ];
+/// Ids of one port of a Service.
+const PORTS: &[&str] = &["listens-on-loopback", "not-listening", "target-port-mismatch"];
 /// What a program says of a connection that it does not get.
 const UNCONNECTED: &[&str] = &[
     "refused",
@@ -62,9 +64,17 @@ fn down<'a>(view: &View<'_>, cause: &Cause, found: &'a [Cause]) -> Option<&'a Ca
     if !EXPLAINED.contains(&cause.id) || !UNCONNECTED.iter().any(|word| said.contains(word)) {
         return None;
     }
-    let named = view.of("Service").iter().find(|service| is_named(service, &said))?;
+    let mut services = view.of("Service").iter();
+    let (named, port) = services.find_map(|one| Some((one, named(one, &said)?)))?;
     let object = Object::of(named);
-    found.iter().find(|one| one.object == object)
+    // another port of the Service may be the one that is deaf
+    let is_it = |one: &&Cause| {
+        let mut of_port = one.detail.split_whitespace().skip_while(|word| *word != "port").skip(1);
+        one.object == object
+            && (!PORTS.contains(&one.id)
+                || port.is_none_or(|port| of_port.next() == Some(port.to_string().as_str())))
+    };
+    found.iter().find(is_it)
 }
 
 /// Whether what follows the name of a Service is its namespace: `.shop`, `.shop.svc`.
@@ -76,23 +86,27 @@ pub(super) fn is_in_namespace(rest: &str, namespace: &str) -> bool {
     })
 }
 
-/// Whether a line names a Service with a port of it, or by its name in the DNS of the cluster.
-fn is_named(service: &Value, said: &str) -> bool {
+/// Whether a line names a Service with a port of it, or by its name in the DNS of the cluster; and
+/// with which port.
+fn named(service: &Value, said: &str) -> Option<Option<u64>> {
     let (own, namespace) = (name(service), text(&service["metadata"]["namespace"]));
     let is_of_name = |one: char| one.is_ascii_alphanumeric() || matches!(one, '-' | '.' | '_');
-    let ends = |rest: &str| {
-        let port = rest.strip_prefix(':').map(|rest| {
-            let digits = rest.chars().take_while(char::is_ascii_digit).collect::<String>();
-            digits.parse::<u64>().ok()
-        });
-        match port {
-            Some(port) => array(&service["spec"]["ports"]).any(|own| own["port"].as_u64() == port),
-            None => is_in_namespace(rest, namespace),
-        }
+    let port = |rest: &str| {
+        let rest = rest.split_once(':').filter(|(host, _)| !host.contains(' '))?.1;
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().ok()
     };
-    !own.is_empty()
-        && !said.contains("timeout=")
-        && said
-            .match_indices(own)
-            .any(|(at, part)| !said[..at].ends_with(is_of_name) && ends(&said[at + part.len()..]))
+    let has =
+        |port: u64| array(&service["spec"]["ports"]).any(|own| own["port"].as_u64() == Some(port));
+    let ends = |rest: &str| {
+        let is_it = match rest.strip_prefix(':') {
+            Some(_) => port(rest).is_some_and(has),
+            None => is_in_namespace(rest, namespace),
+        };
+        is_it.then(|| port(rest))
+    };
+    let mut places = said.match_indices(own).filter(|(at, _)| !said[..*at].ends_with(is_of_name));
+    if own.is_empty() || said.contains("timeout=") {
+        return None;
+    }
+    places.find_map(|(at, part)| ends(&said[at + part.len()..]))
 }

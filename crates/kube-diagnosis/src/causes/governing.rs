@@ -14,6 +14,9 @@ const KINDS_READ: &[&str] = &["StatefulSet", "Service", "Pod"];
 const MISSING: &str = "governing-service-missing";
 const UNPUBLISHED: &str = "peers-not-published";
 
+/// Ids of a pod that runs, and need not be more than one that waits for its peers.
+const WAITS: &[&str] = &["readiness-failing", "startup-failing"];
+
 pub(super) const KINDS: &[Kind] = &[
     Kind(MISSING, "references a Service that does not exist", KINDS_READ),
     Kind(
@@ -32,9 +35,18 @@ pub(super) fn explain(view: &View<'_>, found: &mut Vec<Cause>) {
             continue;
         }
         let object = Object::of(set);
+        // a peer with a fault of its own is not kept by this
+        let ill: Vec<String> = found
+            .iter()
+            .filter(|cause| cause.object == object && !WAITS.contains(&cause.id))
+            .filter(|cause| said(view, cause, name(set), service).is_none())
+            .flat_map(|cause| cause.pods.clone())
+            .collect();
         let mut seen = None;
         for cause in found.iter_mut().filter(|cause| cause.object == object) {
-            if let Some((id, evidence)) = said(view, cause, name(set), service) {
+            if let Some((id, evidence)) = said(view, cause, name(set), service)
+                && !(id == UNPUBLISHED && ill.iter().any(|pod| evidence.says.contains(pod)))
+            {
                 cause.follows_from = Some((object.clone(), id));
                 seen.get_or_insert((id, evidence, cause.pods.clone()));
             }

@@ -32,7 +32,7 @@ pub(super) const UNRESOLVED: &[&str] = &[
 /// What it writes of something else that is not there.
 const NOWHERE: &[&str] = &["does not exist", "not found"];
 /// What it does about that: `table "a" does not exist, skipping`, `not found in cache, downloading`.
-const MADE: &[&str] = &["skip", "creat", "download", "ignor", "install", "build"];
+const MADE: &[&str] = &["skip", "creat", "download", "ignor", "install", "build", "using"];
 
 /// The symptom of an init container that runs, as what it is: one within its time, with how long
 /// that is, or one that waits.

@@ -35,13 +35,15 @@ fn isolating<'a>(view: &View<'a>, pod: &Value, direction: &str) -> Vec<&'a Value
     view.of("NetworkPolicy").iter().filter(is_of).collect()
 }
 
-/// Whether a rule allows port 53, to whomever; one whose port has a name may.
+/// Whether a rule allows the port of the DNS, to whomever; one whose port has a name may. The pods of
+/// OpenShift's listen on 5353, and policies are about the ports of pods.
 fn allows_dns(rule: &Value) -> bool {
+    let is_dns = |port: u64| matches!(port, 53 | 5353);
     let covers = |port: &Value| match (&port["port"], port["endPort"].as_u64()) {
         (Value::Number(from), Some(to)) => {
-            from.as_u64().is_some_and(|from| (from..=to).contains(&53))
+            from.as_u64().is_some_and(|from| (from..=to).any(is_dns))
         }
-        (Value::Number(one), None) => one.as_u64() == Some(53),
+        (Value::Number(one), None) => one.as_u64().is_some_and(is_dns),
         _ => true,
     };
     rule["ports"].as_array().is_none_or(|ports| ports.is_empty() || ports.iter().any(covers))

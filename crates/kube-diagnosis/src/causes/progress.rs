@@ -81,18 +81,28 @@ fn is_address(word: &str) -> bool {
 /// Whether a line counts something since one of its kind. What grows by one alone may be an attempt
 /// of a program that waits, and what grows as the clock does is a time.
 fn counts(before: &str, line: &str, age: i64) -> bool {
-    let may_be_an_attempt = waits(line);
-    let is_elapsed = |number: i64| (number - age).abs() <= PAUSE.max(age / 10);
-    numbers(before).into_iter().zip(numbers(line)).any(|(from, to)| match (from, to) {
-        (Some(from), Some(to)) if to > from + 1 => !is_elapsed(to),
-        (Some(from), Some(to)) => to > from && !may_be_an_attempt,
-        _ => false,
+    let waits = waits(line);
+    let is_elapsed =
+        |number: &Number| !number.has_unit && (number.value - age).abs() <= PAUSE.max(age / 10);
+    numbers(before).into_iter().zip(numbers(line)).any(|(from, to)| {
+        let Some((from, to)) = from.zip(to).filter(|(from, to)| to.value > from.value) else {
+            return false;
+        };
+        // in a line that waits only what is counted in something is no attempt and no process
+        let is_counted = to.value > from.value + 1 && to.has_unit;
+        if waits { is_counted } else { !is_elapsed(&to) || to.value == from.value + 1 }
     })
+}
+
+struct Number {
+    value: i64,
+    /// What is counted follows it: `2590 rows`.
+    has_unit: bool,
 }
 
 /// The numbers of a line in their order; none in the place of a time, an address or a version. The
 /// first of `57/60` counts, and `1,670` is one number.
-fn numbers(line: &str) -> Vec<Option<i64>> {
+fn numbers(line: &str) -> Vec<Option<Number>> {
     let bytes = line.as_bytes();
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let mut found = Vec::new();
@@ -113,14 +123,16 @@ fn numbers(line: &str) -> Vec<Option<i64>> {
 }
 
 /// A number, by what follows it.
-fn number(written: &str, rest: &str) -> Option<i64> {
+fn number(written: &str, rest: &str) -> Option<Number> {
+    let is_apart = rest.starts_with(' ');
     let rest = rest.trim_start();
     let unit = rest.split(|one: char| !one.is_alphabetic()).next().unwrap_or_default();
     let first = written.split('/').next().unwrap_or_default();
     let is_other = first.contains([':', '-', 't']) || first.matches('.').count() > 1;
     let digits: String = first.chars().filter(char::is_ascii_digit).collect();
-    let number = digits.parse().ok().filter(|number| *number < EPOCH || first.contains([',', '.']));
-    number.filter(|_| !is_other && !TIMES.contains(&unit))
+    let value = digits.parse().ok().filter(|value| *value < EPOCH || first.contains([',', '.']))?;
+    let has_unit = is_apart && !unit.is_empty() && !matches!(unit, "of" | "von" | "sur" | "de");
+    (!is_other && !TIMES.contains(&unit)).then_some(Number { value, has_unit })
 }
 
 #[cfg(test)]
@@ -145,6 +157,7 @@ mod tests {
             "creating table users\ncreating table orders",
             "installing connector a\ninstalling connector b",
             "downloading 8%\ndownloading 9%",
+            "imported 210 files\nimported 215 files",
         ] {
             assert!(gets_on(&log.lines().collect::<Vec<_>>(), 215), "{log}");
         }
@@ -161,6 +174,8 @@ mod tests {
             "no answer from db, 205 s elapsed\nno answer from db, 210 s elapsed",
             "no answer from db since 205\nno answer from db since 210",
             "db is down, sleeping 4 seconds\ndb is down, sleeping 8 seconds",
+            "nc pid 235: db is down\nnc pid 239: db is down",
+            "db is down, next probe in 60 seconds\ndb is down, next probe in 70 seconds",
             "db is down, 4000 ms elapsed\ndb is down, 8000 ms elapsed",
             "checking database\nsleeping 5 seconds\nchecking database\nsleeping 5 seconds",
             "waiting (attempt 7 of 60, 205 s)\nwaiting (attempt 8 of 60, 210 s)",
