@@ -31,9 +31,9 @@ const TOOK: usize = 13;
 /// Columns of the longest time below a limit: `59 s`, `9 m 59 s`.
 fn longest(limit: Duration) -> usize {
     let below = match limit.as_secs() {
-        ..=60 => "59 s",
-        ..=600 => "9 m 59 s",
-        ..=3600 => "59 m 59 s",
+        ..61 => "59 s",
+        61..601 => "9 m 59 s",
+        601..3601 => "59 m 59 s",
         _ => "23 h 59 m 59 s",
     };
     width(&whole(limit)).max(width(below))
