@@ -279,12 +279,16 @@ fn has_shape(node: &Node, shape: Shape) -> bool {
         NodeKind::Scalar { value, .. } => Some(value),
         NodeKind::List(_) | NodeKind::Map(_) => None,
     };
-    let text = node.as_str().filter(|text| !has_template(text));
+    let text = node.as_str().filter(|text| !has_template(text) || text.starts_with("${{"));
     match shape {
         Shape::Any => true,
         // a template alone stands for a value of any type
         Shape::Text => node.as_str().is_some_and(|text| !is_template(text)),
         Shape::Sentence => text.is_some_and(|text| text.trim().contains(char::is_whitespace)),
+        Shape::Duration => text.is_some_and(|text| {
+            let unit = text.trim_start_matches(|one: char| one.is_ascii_digit());
+            unit.len() < text.len() && matches!(unit, "ms" | "s" | "m" | "h")
+        }),
         Shape::Begins(begin) => node.as_str().is_some_and(|text| text.starts_with(begin)),
         Shape::Is(words) => text.is_some_and(|text| words.contains(&text)),
         Shape::Number => scalar.is_some_and(serde_json::Value::is_number),
@@ -313,7 +317,7 @@ fn is_known(word: &Word, key: &str) -> bool {
         Write::Line(line) => line.starts_with("<key>") || line.split(':').next() == Some(key),
         Write::Program => key == "command" || key == "run",
         Write::Nothing => matches!((word.at, key), (Place::Step, "on_failure")),
-        Write::Key(_) => matches!((word.at, key), (Place::Step, "parallel")),
+        Write::Key(_) => matches!((word.at, key), (Place::Step, "parallel" | "wait")),
     }
 }
 

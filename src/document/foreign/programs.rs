@@ -231,8 +231,8 @@ static TEMPLATES: LazyLock<Vec<Row>> = LazyLock::new(|| {
             "{{ $1",
             "names have no `$` in a template",
         ),
-        row(r"\{\{-?\s*\.?<inputs>\.", "{{ params.", name),
         row(r"\{\{-?\s*(?:workflow|inputs|tasks)\.parameters\.", "{{ params.", name),
+        row(r"\{\{-?\s*\.?<inputs>\.", "{{ params.", name),
         row(r"\$\(((?:params|steps|item|run|alert)\.[\w.]+)\)", "{{ $1 }}", name),
         row(r"\$\{((?:params|steps|item|run|alert)\.[\w.]+)\}", "{{ $1 }}", name),
         row(

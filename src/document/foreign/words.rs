@@ -33,6 +33,8 @@ pub(super) enum Shape {
     Text,
     /// A text of several words.
     Sentence,
+    /// A number with a unit of time.
+    Duration,
     /// A text that begins like this.
     Begins(&'static str),
     /// One of these texts.
@@ -100,6 +102,8 @@ words! {
         Line("for_each: <entries>");
     Step, &["matrix", "strategy"], Any, "a loop is `for_each`: the step runs once per `$item`",
         Nothing;
+    Step, IF, Is(&["always()", "success()", "${{ always() }}", "${{ success() }}"]), "a step runs \
+        unless one before it did not pass; what is done in any case is `always`", Nothing;
     Step, IF, Any, "a condition is `when`, a jq program", Line("when: <jq>");
     Step, &["unless"], Any, "a condition is `when`, a jq program", Line("when: <not>");
     Step, &["when"], List, "the `when` of a step is one condition", Line("when: <and>");
@@ -130,6 +134,8 @@ words! {
     Step, &["set_fact", "set", "vars", "variables"], Map, "names for values are `let`", Key("let");
     Step, &["get"], Text, "`get` has fields: `kind`, and `name` or `selector`", Line("get: \
         {<object>}");
+    Step, &["wait"], Duration, "a time that passes is `pause`; `wait` is for a condition",
+        Key("pause");
     Step, &["wait"], Text, "`wait` has fields: `kind`, `name` and `until`", Line("wait: \
         {<object>, until: .status.phase == \"Running\"}");
     Step, OF_TARGETS, Text, "what it acts on is `target`", Line("<key>: {target: <value>}");
@@ -248,6 +254,8 @@ words! {
         "what is done is `steps`", Key("steps");
     Head, &["vars", "variables", "inputs", "parameters", "arguments", "args"], Any, "inputs are \
         `params`", Key("params");
+    Head, &["on"], Is(&["push", "pull_request", "workflow_dispatch", "schedule", "release"]), "nothing \
+        starts by itself: a pipeline starts a runbook with `runbook run`", Nothing;
     Head, &["on", "alert", "trigger", "triggers", "when"], Text, "the alerts that a runbook \
         answers are `alerts`", Line("alerts: <item>");
     Head, &["on", "alert", "trigger", "triggers", "when"], List, "the alerts that a runbook \

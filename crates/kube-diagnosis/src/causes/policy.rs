@@ -82,7 +82,8 @@ fn denied(id: &'static str, object: &Object, policies: &[&Value]) -> Cause {
         let rules = array(&policy["spec"][direction]).count();
         Evidence::new(format!("{}: spec.{direction}", Object::of(policy)), format!("{rules} rules"))
     });
-    let detail = format!("policies {} apply to it", listed(&names));
+    let them = if names.len() == 1 { "NetworkPolicy" } else { "NetworkPolicies" };
+    let detail = format!("{them} {}", listed(&names));
     Cause::new(id, object.clone(), "", detail).seen(seen)
 }
 
