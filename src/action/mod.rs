@@ -24,6 +24,7 @@ pub mod events;
 pub mod exec;
 pub mod file;
 pub mod get;
+pub mod health;
 pub mod http;
 pub mod label;
 pub mod listening;
@@ -331,6 +332,7 @@ pub struct VerbName<'a>(pub &'a str);
 
 verbs! {
     "get" => get::Get,
+    "health" => health::Health,
     "wait" => wait::Wait,
     "logs" => logs::Logs,
     "exec" => exec::Exec,

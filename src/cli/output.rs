@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, render};
 use crate::engine::Sink;
 use crate::event::{Event, Record};
 use crate::report::{
-    Charset, Detail, FanOut, Heartbeat, Json, JsonLines, Look, Plain, Reporter, Terminal,
+    Charset, Detail, FanOut, Heartbeat, Json, JsonLines, Look, Plain, Reporter, Terminal, wrap,
 };
 use crate::secret::Masker;
 use crate::session::Notice;
@@ -198,16 +198,36 @@ pub(crate) fn json(document: &Value) -> io::Result<()> {
 /// Says an error on stderr. A closed stderr is no reason to fail.
 pub(crate) fn error(message: &str) {
     let style = anstyle::AnsiColor::Red.on_default().effects(anstyle::Effects::BOLD);
-    drop(writeln!(
-        anstream::stderr(),
-        "{style}error{style:#}: {}",
-        crate::secret::sanitize(message)
-    ));
+    let text = format!("error: {}", crate::secret::sanitize(message));
+    let text = on_terminal(&text, 0);
+    let text = text.strip_prefix("error").unwrap_or(&text);
+    drop(writeln!(anstream::stderr(), "{style}error{style:#}{text}"));
+}
+
+/// A text for stderr: on a terminal, in lines that end between words. Elsewhere it stays one line,
+/// as it may be searched.
+fn on_terminal(text: &str, indent: usize) -> String {
+    let columns = Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+    match columns.filter(|_| io::stderr().is_terminal()) {
+        Some(columns) => {
+            let room = columns.saturating_sub(indent).max(20);
+            let fits = |line: &str| console::measure_text_width(line) <= room;
+            let parts = |line: &str| {
+                if fits(line) { vec![line.to_owned()] } else { wrap(line, room) }
+            };
+            let lines: Vec<String> = text.lines().flat_map(parts).collect();
+            lines.join(&format!("\n{}", " ".repeat(indent)))
+        }
+        None => text.to_owned(),
+    }
 }
 
 /// Says on stderr what to do next.
 pub(crate) fn hint(message: &str) {
-    drop(writeln!(anstream::stderr(), "  {message}"));
+    // a command is copied as a whole
+    let is_command = message.contains("runbook ");
+    let text = if is_command { message.to_owned() } else { on_terminal(message, 2) };
+    drop(writeln!(anstream::stderr(), "  {text}"));
 }
 
 /// Says on stderr what is to be known before one relies on a run.

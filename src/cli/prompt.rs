@@ -35,17 +35,18 @@ impl Prompt for TerminalPrompt {
                     talk.say(&format!("  {text}"))?;
                     talk.word(word)
                 }
-                None => talk.choice(&format!("  {text} [y/n] "), "Type y or n.", &yes_or_no),
+                None => talk.choice(&format!("  {text} [y/n] "), ANSWERS, &yes_or_no)?,
             }
         })
     }
 
     fn before(&self, upcoming: &Upcoming) -> Option<Go> {
         self.attended(|talk| {
-            let Upcoming { path, title, verb, effect, place } = upcoming;
+            let Upcoming { path, title, verb, effect, is_dry, place } = upcoming;
             talk.line("")?;
             let does = match effect {
                 Effect::Read | Effect::Operator => "read-only",
+                Effect::Write | Effect::Opaque if *is_dry => "changes nothing in this dry run",
                 Effect::Write => "makes a change",
                 Effect::Opaque => "may make a change",
             };
@@ -89,6 +90,9 @@ impl Prompt for TerminalPrompt {
 const CHOICES: &str = "Type yes, no, all (yes also to the later changes of this run), details, or \
     quit (the run pauses here).";
 
+/// What is said of an answer that is none, to a question.
+const ANSWERS: &str = "Type y, n, or q (stops here; the question stays open).";
+
 /// What is said of an answer that is none, before a step.
 const STEPS: &str = "Type yes, skip, all (yes also to all later steps), or quit (the run pauses \
     here).";
@@ -114,11 +118,13 @@ fn said(line: &str) -> Option<Said> {
     })
 }
 
-fn yes_or_no(line: &str) -> Option<bool> {
+/// The answer, if it is one: of who quits it is that there is none.
+fn yes_or_no(line: &str) -> Option<Option<bool>> {
     match said(line)? {
-        Said::Yes => Some(true),
-        Said::No => Some(false),
-        Said::All | Said::Details | Said::Quit => None,
+        Said::Yes => Some(Some(true)),
+        Said::No => Some(Some(false)),
+        Said::Quit => Some(None),
+        Said::All | Said::Details => None,
     }
 }
 
@@ -322,7 +328,7 @@ mod tests {
     fn conversation(typed: Option<&str>, lines: &[&str]) -> (Option<bool>, usize) {
         let (answer, asked, _) = talk(lines, 80, |talk| match typed {
             Some(word) => talk.word(word),
-            None => talk.choice("  Go on? [y/n] ", "Type y or n.", &yes_or_no),
+            None => talk.choice("  Go on? [y/n] ", ANSWERS, &yes_or_no).flatten(),
         });
         (answer, asked)
     }
@@ -335,7 +341,7 @@ mod tests {
         for no in ["n", "N", "no", "No"] {
             assert_eq!(conversation(None, &[no]), (Some(false), 1), "{no}");
         }
-        for none in ["maybe", "", "yy", "yes please", "ja", "true", "1", "all", "q"] {
+        for none in ["maybe", "", "yy", "yes please", "ja", "true", "1", "all"] {
             assert_eq!(conversation(None, &[none, "y"]), (Some(true), 2), "{none}");
             assert_eq!(
                 conversation(None, &[none, none, none, "y"]),
@@ -343,6 +349,9 @@ mod tests {
                 "three times is enough: {none}"
             );
             assert_eq!(conversation(None, &[none]), (None, 2), "and then nothing more: {none}");
+        }
+        for quit in ["q", "quit"] {
+            assert_eq!(conversation(None, &[quit, "y"]), (None, 1), "{quit}");
         }
     }
 

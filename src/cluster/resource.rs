@@ -1,8 +1,31 @@
 //! Resolves a kind to a resource that the cluster serves.
 
 use super::client::Cluster;
+use super::discovery::Served;
 use super::error::{Error, ErrorKind};
 use crate::api::resource::{Resource, builtin, choose};
+use std::collections::BTreeSet;
+
+/// API groups of custom resources with the suffix that Kubernetes keeps for its own (KEP-2337).
+const PROTECTED: [&str; 2] = ["gateway.networking.k8s.io", "snapshot.storage.k8s.io"];
+
+/// Whether Kubernetes does not have the kinds of this group itself.
+fn is_custom(group: &str) -> bool {
+    PROTECTED.contains(&group) || group.contains('.') && !group.ends_with(".k8s.io")
+}
+
+impl Served {
+    /// The namespaced kinds of custom resources, each once, and their groups that did not answer.
+    fn custom(&self) -> (Vec<Resource>, Vec<String>) {
+        let mut seen = BTreeSet::new();
+        let mut is_first = |one: &&Resource| seen.insert((one.group.clone(), one.plural.clone()));
+        let listed = |one: &&Resource| one.namespaced && is_custom(&one.group);
+        let kinds = self.resources.iter().filter(listed).filter(|one| is_first(one));
+        let of_group = |place: &&String| is_custom(place.split('/').next().unwrap_or_default());
+        let silent = self.broken.iter().filter(of_group);
+        (kinds.cloned().collect(), silent.cloned().collect())
+    }
+}
 
 impl Cluster {
     /// Finds a kind by kind, plural or short name, with an optional group and version: `deploy`,
@@ -42,6 +65,16 @@ impl Cluster {
         ))
     }
 
+    /// The namespaced kinds that the cluster serves and Kubernetes does not have itself, each once in
+    /// the version that the server prefers, and those API groups that did not answer when it was
+    /// asked.
+    ///
+    /// # Errors
+    /// When the discovery fails.
+    pub async fn custom_kinds(&self) -> Result<(Vec<Resource>, Vec<String>), Error> {
+        Ok(self.discovery().get(self, false).await?.custom())
+    }
+
     /// Those of these kinds (API group and kind) that the cluster serves, and the API groups that
     /// did not answer when it was asked.
     ///
@@ -60,5 +93,47 @@ impl Cluster {
                 .cloned()
         };
         Ok((kinds.iter().filter_map(first).collect(), served.broken.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn custom_kinds_are_those_that_kubernetes_does_not_have() {
+        let kind = |group: &str, version: &str, plural: &str, namespaced: bool| Resource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: String::new(),
+            plural: plural.to_owned(),
+            namespaced,
+            short: Vec::new(),
+        };
+        let served = Served {
+            resources: vec![
+                kind("", "v1", "pods", true),
+                kind("apps", "v1", "deployments", true),
+                kind("metrics.k8s.io", "v1beta1", "pods", true),
+                kind("gateway.networking.k8s.io", "v1", "gateways", true),
+                kind("cluster.x-k8s.io", "v1beta2", "machines", true),
+                kind("pg.example.com", "v2", "clusters", true),
+                kind("pg.example.com", "v1", "clusters", true),
+                kind("pg.example.com", "v2", "classes", false),
+            ],
+            broken: vec!["metrics.k8s.io/v1beta1".to_owned(), "b.io/v1".to_owned()],
+        };
+        let (kinds, silent) = served.custom();
+        let names: Vec<String> =
+            kinds.iter().map(|kind| format!("{}/{}", kind.qualified(), kind.version)).collect();
+        assert_eq!(
+            names,
+            [
+                "gateways.gateway.networking.k8s.io/v1",
+                "machines.cluster.x-k8s.io/v1beta2",
+                "clusters.pg.example.com/v2"
+            ]
+        );
+        assert_eq!(silent, ["b.io/v1"]);
     }
 }

@@ -5,7 +5,7 @@
 //! the author meant.
 
 use super::foreign;
-use super::quoting::{quoted_in_block, unquoted};
+use super::quoting::{indented_with_tabs, quoted_in_block, unquoted, unquoted_text};
 use crate::diagnostic::Correction;
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 use serde_json::{Number, Value};
@@ -217,7 +217,10 @@ impl<'a> Builder<'a> {
                 None => return Ok(None),
                 Some(Err(error)) => {
                     let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
-                    return Err(unquoted(self.source, at).unwrap_or_else(|| {
+                    let meant = unquoted(self.source, at)
+                        .or_else(|| unquoted_text(self.source, at))
+                        .or_else(|| indented_with_tabs(self.source, at));
+                    return Err(meant.unwrap_or_else(|| {
                         let message = format!("invalid YAML: {}", error.info());
                         Fault::new("RB0001", at..at, message, "here")
                     }));

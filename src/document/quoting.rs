@@ -46,6 +46,58 @@ pub(super) fn unquoted(source: &str, at: usize) -> Option<Fault> {
     None
 }
 
+/// The text that `: ` makes invalid YAML at this byte: `title: Rollback: the way back`.
+pub(super) fn unquoted_text(source: &str, at: usize) -> Option<Fault> {
+    let (start, line) = line_at(source, at)?;
+    let (key, text) = line.split_once(": ")?;
+    let is_key = key.trim_start().trim_start_matches("- ").bytes().all(is_of_key);
+    let text = text.trim();
+    if !is_key
+        || !text.contains(": ")
+        || text.starts_with(['"', '\'', '|', '>', '{', '[', '&', '*'])
+    {
+        return None;
+    }
+    let begin = start + line.find(text)?;
+    let span = begin..begin + text.len();
+    let quoted = serde_json::Value::from(text).to_string();
+    let message = "a text that contains `: ` must be quoted";
+    let fault = Fault::new("RB0003", span.clone(), message, format!("write {quoted}"));
+    Some(fault.corrected(span, quoted))
+}
+
+fn is_of_key(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+/// The line that is indented with tabs, at or below this byte, where YAML allows spaces only (YAML
+/// 1.2.2, section 6.1).
+pub(super) fn indented_with_tabs(source: &str, at: usize) -> Option<Fault> {
+    let (first, _) = line_at(source, at)?;
+    let mut start = first;
+    for line in source[first..].split_inclusive('\n').take(2) {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if line[..indent].contains('\t') {
+            let above = source[..start].trim_end().rsplit('\n').next().unwrap_or_default();
+            let content = above.trim_start_matches([' ', '-']);
+            let spaces = " ".repeat(above.len() - content.len());
+            let message = "a line is indented with a tab";
+            let span = start..start + indent;
+            let fault = Fault::new("RB0001", span.clone(), message, "YAML indents with spaces");
+            return Some(fault.corrected(span, spaces));
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// The line around a byte, with the byte at which it begins.
+fn line_at(source: &str, at: usize) -> Option<(usize, &str)> {
+    let at = (0..=at.min(source.len())).rev().find(|at| source.is_char_boundary(*at))?;
+    let start = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    Some((start, source[start..].lines().next()?))
+}
+
 /// A list of conditions of which one has a comma, and the same with quotes.
 fn list(line: &str) -> Option<(Range<usize>, String)> {
     let key = PROGRAMS.iter().find_map(|key| {
@@ -212,8 +264,22 @@ mod tests {
     }
 
     #[test]
+    fn a_text_with_a_colon_and_a_tab_say_what_is_meant() {
+        let corrected = |text: &str| {
+            let faults = parse(text).unwrap_err();
+            let meant = faults.last().unwrap().correction.clone().unwrap();
+            let mut text = text.to_owned();
+            text.replace_range(meant.range, &meant.text);
+            text
+        };
+        assert_eq!(corrected("a: 1\ntitle: Back: now\n"), "a: 1\ntitle: \"Back: now\"\n");
+        assert_eq!(corrected("s:\n  - id: a\n\tb: c\n"), "s:\n  - id: a\n    b: c\n");
+        assert_eq!(corrected("s:\n  a: 1\n  \tb: c\n"), "s:\n  a: 1\n  b: c\n");
+    }
+
+    #[test]
     fn other_mistakes_stay_what_they_are() {
-        for text in ["a: [", "title: a: b", "when: '.x'\n  b: 1", "when: .x\nb: [1", "a: {b"] {
+        for text in ["a: [", "a{b: c: d", "when: '.x'\n  b: 1", "when: .x\nb: [1", "a: {b"] {
             let faults = parse(text).unwrap_err();
             assert_eq!(faults.last().unwrap().code, "RB0001", "{text}: {faults:?}");
         }

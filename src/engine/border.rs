@@ -36,9 +36,10 @@ impl Prompt for MaskedPrompt {
     }
 
     fn before(&self, upcoming: &Upcoming) -> Option<Go> {
-        let Upcoming { path, title, verb, effect, place } = upcoming.clone();
-        let (title, place) = (title.map_text(&self.masker), place.map_text(&self.masker));
-        self.prompt.before(&Upcoming { path, title, verb, effect, place })
+        let mut masked = upcoming.clone();
+        masked.title = masked.title.map_text(&self.masker);
+        masked.place = masked.place.map_text(&self.masker);
+        self.prompt.before(&masked)
     }
 
     fn approve(&self, approval: &Approval) -> Option<Consented> {

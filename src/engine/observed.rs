@@ -5,6 +5,7 @@
 use super::Run;
 use crate::action::{Context, Failure};
 use crate::api::Write;
+use crate::diagnosis::object::{count, stated};
 use crate::event::PlannedChange;
 use serde_json::Value;
 use std::time::Duration;
@@ -74,18 +75,14 @@ fn is_of_a_controller(planned: &PlannedChange) -> bool {
 
 fn seen(workload: &Value) -> Seen {
     let (spec, status) = (&workload["spec"], &workload["status"]);
-    let count = |value: &Value| value.as_i64().unwrap_or_default();
     if count(&status["observedGeneration"]) < count(&workload["metadata"]["generation"]) {
         return Seen::Before;
     }
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
-    let fails = status["conditions"].as_array().is_some_and(|conditions| {
-        conditions.iter().any(|one| one["type"] == "ReplicaFailure" && one["status"] == "True")
-    });
     let is_as_before = workload["kind"] == "Deployment"
         && wanted > 0
         && spec["paused"] != true
-        && !fails
+        && stated(workload, "ReplicaFailure", "True").is_none()
         && count(&status["updatedReplicas"]) == 0
         && count(&status["availableReplicas"]) >= wanted;
     if is_as_before { Seen::Unchanged } else { Seen::Begun }

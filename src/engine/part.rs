@@ -7,7 +7,7 @@ use super::{EngineError, Run};
 use crate::action::{Go, Upcoming};
 use crate::blocking::asking;
 use crate::document::{Body, Step};
-use crate::event::{Effect, Outcome, Part, Reason, Severity, covers};
+use crate::event::{Effect, Mode, Outcome, Part, Reason, Severity, covers};
 use crate::plan::Plan;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -149,6 +149,7 @@ impl Run {
             title: self.title_of(scope, step),
             verb: step.verb().to_owned(),
             effect: self.plan.effect_of(step),
+            is_dry: self.mode == Mode::DryRun,
             place: super::asked::place(&self.permit.target),
         };
         let prompt = self.prompt.clone();

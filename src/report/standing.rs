@@ -20,6 +20,7 @@ struct Standing<'a> {
     wait_for_answer: Vec<&'a str>,
     wait_for_approval: Vec<&'a str>,
     checked_again: Vec<&'a str>,
+    in_progress: Vec<&'a str>,
     not_started: Vec<&'a str>,
     in_doubt: Vec<&'a str>,
 }
@@ -53,6 +54,8 @@ impl<'a> Standing<'a> {
             }
             let list = if started.effect == Effect::Operator {
                 &mut standing.wait_for_answer
+            } else if state.is_running() == Some(true) {
+                &mut standing.in_progress
             } else if paused && !state.changes_of(path).is_empty() {
                 &mut standing.wait_for_approval
             } else {
@@ -72,6 +75,7 @@ impl<'a> Standing<'a> {
             ("Waits for an answer", &self.wait_for_answer),
             ("Waits for approval", &self.wait_for_approval),
             ("Checked again on resume", &self.checked_again),
+            ("In progress", &self.in_progress),
             ("Not started", &self.not_started),
         ];
         let times: Vec<&str> = self.wait_for_time.iter().map(String::as_str).collect();

@@ -447,9 +447,12 @@ impl RunState {
     }
 
     /// Paths of the steps of which it is not known whether they changed something: a request
-    /// without an answer, and what cannot be previewed and has not ended. While the run lives these
-    /// are just in flight.
+    /// without an answer, and what cannot be previewed and has not ended. While the run is known to
+    /// live these are just in flight.
     pub fn in_doubt(&self) -> Vec<&str> {
+        if self.is_running() == Some(true) {
+            return Vec::new();
+        }
         self.changing_steps()
             .filter(|(_, changes)| changes.iter().any(ChangeState::in_doubt))
             .map(|(path, _)| path)

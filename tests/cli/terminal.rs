@@ -147,7 +147,7 @@ fn a_whole_line_is_read_and_maybe_is_not_yes() {
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(terminal.screen.lock().unwrap().matches(CHANGE).count(), 0, "a key is no line");
     terminal.types("eah\n");
-    terminal.shows("Type y or n.", 1);
+    terminal.shows("Type y, n, or q", 1);
     terminal.shows(QUESTION, 2);
     terminal.types("yes\n");
     terminal.shows(CHANGE, 1);

@@ -11,6 +11,10 @@ use std::fmt;
 pub struct Object {
     /// `Deployment`, `Pod`, …
     pub kind: String,
+    /// The API group of a custom resource: others may have a kind of this name. Empty for any other
+    /// object, and where it is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
     /// Empty for an object of the cluster.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
@@ -23,6 +27,7 @@ impl Object {
     pub fn of(object: &Value) -> Self {
         Self {
             kind: text(&object["kind"]).to_owned(),
+            group: String::new(),
             namespace: text(&object["metadata"]["namespace"]).to_owned(),
             name: name(object).to_owned(),
         }
@@ -39,14 +44,30 @@ impl Object {
     /// An object that is referred to from this namespace.
     pub fn named(kind: &str, namespace: &str, name: &str) -> Self {
         let (kind, namespace, name) = (kind.to_owned(), namespace.to_owned(), name.to_owned());
-        Self { kind, namespace, name }
+        Self { kind, group: String::new(), namespace, name }
+    }
+
+    /// A custom resource: with the group that is in its `apiVersion`.
+    pub fn custom(object: &Value) -> Self {
+        let group = text(&object["apiVersion"]).split_once('/').map_or("", |(group, _)| group);
+        Self { group: group.to_owned(), ..Self::of(object) }
+    }
+
+    /// Whether it is this object; of one whose group is not known, any of its kind.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let same_group =
+            self.group == other.group || self.group.is_empty() || other.group.is_empty();
+        same_group
+            && (&self.kind, &self.namespace, &self.name)
+                == (&other.kind, &other.namespace, &other.name)
     }
 }
 
 impl fmt::Display for Object {
-    /// As kubectl takes it: `deployment/web`.
+    /// As kubectl takes it: `deployment/web`, `certificate.cert-manager.io/web`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.kind.to_lowercase(), self.name)
+        let dot = if self.group.is_empty() { "" } else { "." };
+        write!(formatter, "{}{dot}{}/{}", self.kind.to_lowercase(), self.group, self.name)
     }
 }
 

@@ -34,11 +34,13 @@ fn concerns(view: &View<'_>, cause: &Cause, object: &Object) -> bool {
 }
 
 fn directly(view: &View<'_>, cause: &Cause, object: &Object) -> bool {
-    if cause.object == *object {
+    if cause.object.is(object) {
         return true;
     }
-    let found = view.get(&object.kind, &object.name);
-    match object.kind.as_str() {
+    // a custom resource may be called as a built-in kind is
+    let kind = if object.group.is_empty() { object.kind.as_str() } else { "" };
+    let found = view.get(kind, &object.name);
+    match kind {
         "Namespace" => match cause.object.kind.as_str() {
             "Node" => view.of("Pod").iter().any(|pod| holds(cause, pod)),
             "APIService" => false,
@@ -74,7 +76,9 @@ fn directly(view: &View<'_>, cause: &Cause, object: &Object) -> bool {
         }
         _ => {
             let own = found.map(|owner| view.owned("Pod", owner).collect::<Vec<_>>());
-            let mut pods = view.pods_of(object).chain(own.into_iter().flatten());
+            // owner references have no group here
+            let workload = Object { group: String::new(), ..object.clone() };
+            let mut pods = view.pods_of(&workload).chain(own.into_iter().flatten());
             pods.any(|pod| has(cause, pod) || leads_to(cause, pod))
         }
     }

@@ -4,11 +4,16 @@ use crate::object::name;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Under this name a snapshot has the custom resources, whatever their kinds: they may be called as
+/// built-in ones are (`Service` of Knative).
+pub const CUSTOM: &str = "CustomResource";
+
 /// The objects that a diagnosis looks at. A kind of which nothing was added counts as read, and
 /// there is none of it.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     kinds: BTreeMap<String, Result<Vec<Value>, String>>,
+    partly: BTreeMap<String, String>,
     last_words: BTreeMap<(String, String), String>,
     ports: BTreeMap<(String, u16), PortState>,
     service: Option<String>,
@@ -41,6 +46,11 @@ impl Snapshot {
     /// Notes that a kind could not be read, and why.
     pub fn unread(&mut self, kind: &str, because: impl Into<String>) {
         self.kinds.insert(kind.to_owned(), Err(because.into()));
+    }
+
+    /// Notes that there may be more of a kind than was added, and why that could not be read.
+    pub fn partly_read(&mut self, kind: &str, because: impl Into<String>) {
+        self.partly.insert(kind.to_owned(), because.into());
     }
 
     /// Notes that one asks about this Service: all its ports are to be tried, and no others.
@@ -84,9 +94,10 @@ impl Snapshot {
         read.flat_map(|(kind, all)| all.iter().map(|object| (kind.as_str(), object)))
     }
 
-    /// Why a kind could not be read, if that is so.
+    /// Why a kind could not be read, or not all of it, if that is so.
     pub fn why_unread(&self, kind: &str) -> Option<&str> {
-        self.kinds.get(kind)?.as_ref().err().map(String::as_str)
+        let unread = self.kinds.get(kind).and_then(|read| read.as_ref().err());
+        unread.or_else(|| self.partly.get(kind)).map(String::as_str)
     }
 
     /// What the last run of a container left in its log.

@@ -12,10 +12,12 @@ pub enum Weight {
     Harmless,
 }
 
-const HARMLESS: &[&str] = &["ingress-denied", "kept-open", "recovered", "standby"];
+const HARMLESS: &[&str] =
+    &["ingress-denied", "kept-open", "policy-allows-service-port", "recovered", "standby"];
 const SETTINGS: &[&str] = &[
     "certificate-expiring",
     "cronjob-suspended",
+    "custom-resource-unhealthy",
     "disruption-budget-unused",
     "disruption-budgets-overlap",
     "disruption-never-allowed",

@@ -203,6 +203,8 @@ pub struct Upcoming {
     pub verb: String,
     /// What it can do.
     pub effect: Effect,
+    /// A dry run: changes are only shown.
+    pub is_dry: bool,
     /// Where the run acts: `context prod-eu · namespace shop`. Empty where it acts nowhere.
     pub place: String,
 }

@@ -13,6 +13,7 @@ pub mod change;
 pub(in crate::action) mod connection;
 pub(in crate::action) mod context;
 pub(in crate::action) mod counter;
+pub(in crate::action) mod custom;
 pub(in crate::action) mod database_client;
 pub(in crate::action) mod database_server;
 pub(in crate::action) mod fan_out;

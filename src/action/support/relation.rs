@@ -147,37 +147,50 @@ fn selects(object: &Value, pod: &Value) -> bool {
 
 /// What the spec of a pod refers to by name: kind and name.
 pub(in crate::action) fn references(spec: &Value) -> BTreeSet<(&'static str, &str)> {
-    let mut found = BTreeSet::new();
-    let containers =
-        ["initContainers", "containers"].into_iter().flat_map(|list| array(&spec[list]));
-    for container in containers {
-        for entry in array(&container["env"]) {
-            let from = &entry["valueFrom"];
-            found.extend(filled(&from["configMapKeyRef"]["name"]).map(|name| ("ConfigMap", name)));
-            found.extend(filled(&from["secretKeyRef"]["name"]).map(|name| ("Secret", name)));
-        }
-        for from in array(&container["envFrom"]) {
-            found.extend(filled(&from["configMapRef"]["name"]).map(|name| ("ConfigMap", name)));
-            found.extend(filled(&from["secretRef"]["name"]).map(|name| ("Secret", name)));
-        }
-    }
-    for volume in array(&spec["volumes"]) {
-        let projected = array(&volume["projected"]["sources"]);
-        for source in std::iter::once(volume).chain(projected) {
-            found.extend(filled(&source["configMap"]["name"]).map(|name| ("ConfigMap", name)));
-            // a volume names it in its own way
-            let secret = filled(&source["secret"]["secretName"]);
-            let secret = secret.or_else(|| filled(&source["secret"]["name"]));
-            found.extend(secret.map(|name| ("Secret", name)));
-        }
-        let claim = filled(&volume["persistentVolumeClaim"]["claimName"]);
-        found.extend(claim.map(|name| ("PersistentVolumeClaim", name)));
-    }
+    let mut found: BTreeSet<_> =
+        mentioned(spec).into_iter().map(|(kind, name, _)| (kind, name)).collect();
     let pulls = array(&spec["imagePullSecrets"]).filter_map(|pull| filled(&pull["name"]));
     found.extend(pulls.map(|name| ("Secret", name)));
     // a part of every ServiceAccount's token, and of every pod
     found.remove(&("ConfigMap", "kube-root-ca.crt"));
-    found.extend(filled(&spec["serviceAccountName"]).map(|name| ("ServiceAccount", name)));
+    found
+}
+
+/// That part of it without which the pod does not start.
+pub(in crate::action) fn needs(spec: &Value) -> BTreeSet<(&'static str, &str)> {
+    let needed = mentioned(spec).into_iter().filter(|(.., source)| source["optional"] != true);
+    needed.map(|(kind, name, _)| (kind, name)).collect()
+}
+
+/// What containers, volumes and the pod itself refer to: kind, name and where it is named.
+fn mentioned<'a>(spec: &'a Value) -> Vec<(&'static str, &'a str, &'a Value)> {
+    let mut found = Vec::new();
+    let mut add = |kind: &'static str, source: &'a Value, key: &str| {
+        found.extend(filled(&source[key]).map(|name| (kind, name, source)));
+    };
+    let containers =
+        ["initContainers", "containers"].into_iter().flat_map(|list| array(&spec[list]));
+    for container in containers {
+        for entry in array(&container["env"]) {
+            add("ConfigMap", &entry["valueFrom"]["configMapKeyRef"], "name");
+            add("Secret", &entry["valueFrom"]["secretKeyRef"], "name");
+        }
+        for from in array(&container["envFrom"]) {
+            add("ConfigMap", &from["configMapRef"], "name");
+            add("Secret", &from["secretRef"], "name");
+        }
+    }
+    for volume in array(&spec["volumes"]) {
+        // a volume names a Secret in its own way
+        add("Secret", &volume["secret"], "secretName");
+        add("PersistentVolumeClaim", &volume["persistentVolumeClaim"], "claimName");
+        let projected = array(&volume["projected"]["sources"]);
+        for source in std::iter::once(volume).chain(projected) {
+            add("ConfigMap", &source["configMap"], "name");
+            add("Secret", &source["secret"], "name");
+        }
+    }
+    add("ServiceAccount", spec, "serviceAccountName");
     found
 }
 

@@ -2,10 +2,11 @@
 //! be needed.
 
 use super::certificate;
+use super::custom::custom;
 use super::node_summary::{kubelet_path, volumes_of_claims};
 use super::port_state::port_state;
 use crate::action::{Context, Failure, Target, Which};
-use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, Selection, builtin};
+use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, Resource, Selection, builtin};
 use crate::diagnosis::object::{
     array, data_keys, filled, has_address, is_deleting, name, stated, text,
 };
@@ -13,7 +14,8 @@ use crate::diagnosis::pod::{is_live, is_ready};
 use crate::diagnosis::{Object, PortState, Snapshot, wanted_keys, wanted_logs, wanted_ports};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures::future::join_all;
+use futures::future::{join_all, ready};
+use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -37,10 +39,10 @@ pub(in crate::action) const KINDS: [&str; 17] = [
     "Lease",
     "NetworkPolicy",
 ];
-/// The certificates of cert-manager.
-const CERTIFICATES: &str = "certificates.cert-manager.io";
-/// The most logs and Secrets that are looked at, and ports at a time.
+/// The most Secrets that are looked at, and logs and ports at a time.
 const MOST: usize = 10;
+/// The most logs that are read.
+const LOGS: usize = 30;
 /// The most ports that are tried.
 const PORTS: usize = 30;
 /// How many lines of a log, and how many bytes: a trace names its cause far above its end. The API
@@ -72,13 +74,12 @@ pub(in crate::action) async fn of_namespace(
         snapshot.ask_about(service);
     }
     let waiting = has_waiting_claims(&snapshot);
-    let (classes, volumes, nodes, secrets, services, issued, stats, ingress_classes, slices) = tokio::join!(
+    let (classes, volumes, nodes, secrets, services, stats, ingress_classes, slices) = tokio::join!(
         list_if(waiting, cluster, "StorageClass", None),
         list_if(waiting, cluster, "PersistentVolume", None),
         nodes(cluster, &snapshot),
         secrets(context, cluster, namespace, &snapshot),
         list_if(wants_aggregated(&snapshot), cluster, "APIService", None),
-        list_if(has_tls(&snapshot), cluster, CERTIFICATES, Some(namespace)),
         volume_stats(cluster, namespace, &snapshot),
         list_if(has_unserved_ingress(&snapshot), cluster, "IngressClass", None),
         list_if(has_made_endpoints(&snapshot, service), cluster, "EndpointSlice", Some(namespace)),
@@ -89,7 +90,6 @@ pub(in crate::action) async fn of_namespace(
         ("Node", nodes),
         ("Secret", secrets),
         ("APIService", services),
-        ("Certificate", issued),
         ("VolumeStats", stats),
         ("IngressClass", ingress_classes),
         ("EndpointSlice", slices),
@@ -98,11 +98,13 @@ pub(in crate::action) async fn of_namespace(
             add(&mut snapshot, kind, read);
         }
     }
-    let (words, ports, keys) = tokio::join!(
+    let (words, ports, keys, custom) = tokio::join!(
         last_words(cluster, namespace, &snapshot, context.now),
         ports(cluster, namespace, &snapshot, service.is_some(), context.now),
-        keys(cluster, namespace, &snapshot, context.now)
+        keys(cluster, namespace, &snapshot, context.now),
+        custom(cluster, namespace)
     );
+    custom.add_to(&mut snapshot);
     for (kind, object) in keys {
         snapshot.add(&kind, [object]);
     }
@@ -189,12 +191,20 @@ pub(in crate::action) async fn exists(
     let namespace = if kind.namespaced { target.namespace.as_str() } else { "" };
     let asked = (!namespace.is_empty()).then_some(namespace);
     match cluster.get(&kind, asked, &target.name).await {
-        Ok(_) => Ok(Object::named(&kind.kind, namespace, &target.name)),
+        Ok(found) => Ok(named(&kind, &found)),
         Err(error) if error.kind == ErrorKind::NotFound => {
             Err(Failure::error(format!("{target} does not exist: {}", error.message)))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// An object of this kind, by its name.
+pub(in crate::action) fn named(kind: &Resource, object: &Value) -> Object {
+    let is_builtin = builtin(&kind.qualified()).is_some();
+    let mut named = if is_builtin { Object::of(object) } else { Object::custom(object) };
+    named.kind.clone_from(&kind.kind);
+    named
 }
 
 /// Adds a list, or why it could not be read.
@@ -269,10 +279,6 @@ fn wants_aggregated(snapshot: &Snapshot) -> bool {
     let is_blind = |hpa: &Value| stated(hpa, "ScalingActive", "False").is_some();
     snapshot.of("HorizontalPodAutoscaler").iter().any(is_blind)
         || snapshot.of("Namespace").iter().any(is_deleting)
-}
-
-fn has_tls(snapshot: &Snapshot) -> bool {
-    snapshot.of("Ingress").iter().any(|ingress| array(&ingress["spec"]["tls"]).next().is_some())
 }
 
 /// How full the volumes of claims are, as the kubelets of their pods tell.
@@ -402,7 +408,7 @@ async fn last_words(
     snapshot: &Snapshot,
     now: jiff::Timestamp,
 ) -> Vec<(String, String, String)> {
-    let wanted = wanted_logs(snapshot, now, MOST);
+    let wanted = wanted_logs(snapshot, now, LOGS);
     let read = wanted.into_iter().map(|(pod, container, previous)| async move {
         let options = LogOptions {
             container: Some(container.clone()),
@@ -415,7 +421,7 @@ async fn last_words(
         let words = log.text.trim().to_owned();
         (!words.is_empty()).then_some((pod, container, words))
     });
-    join_all(read).await.into_iter().flatten().collect()
+    stream::iter(read).buffered(MOST).filter_map(ready).collect().await
 }
 
 /// What is found at ports to which Services lead, and at all those of one Service.

@@ -64,6 +64,19 @@ pub(super) fn translated(at: Place, root: &Node, source: &str) -> (Node, Vec<Fau
     (root, translator.faults)
 }
 
+/// What is said of a manifest in the place of a runbook: none of its fields is one of a runbook.
+pub(super) fn manifest(root: &Node) -> Option<Fault> {
+    let text = |key: &str| root.get(key).and_then(Node::as_str);
+    let (version, kind) = (text("apiVersion")?, text("kind")?);
+    let is_meant = kind.eq_ignore_ascii_case("runbook")
+        || root.get("runbook").is_some()
+        || root.get("steps").is_some();
+    let span = root.get("kind")?.span.clone();
+    let message = format!("this is a manifest of kind {kind} ({version}), not a runbook");
+    let label = "a runbook begins with `runbook: v1`, and has a `title` and `steps`";
+    (!is_meant).then(|| Fault::new("RB0101", span, message, label))
+}
+
 /// What is said of words of other tools in a file of a world; `file` is its name in the folder of
 /// the world, `path` what a person sees.
 pub fn foreign_words(file: &str, path: &Path, text: &str) -> Vec<Diagnostic> {

@@ -116,6 +116,9 @@ pub(super) fn lower(
     source: &Arc<str>,
     root: &Node,
 ) -> Result<Runbook, Vec<Fault>> {
+    if let Some(fault) = foreign::manifest(root) {
+        return Err(vec![fault]);
+    }
     let (root, faults) = foreign::translated(foreign::Place::Head, root, source);
     let root = &canonical(&root);
     let mut lower = Lower {

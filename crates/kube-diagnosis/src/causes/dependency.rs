@@ -1,6 +1,7 @@
 //! A program that fails because another one of its namespace is down, as its log says: `dial tcp
 //! db:5432: connection refused`.
 
+use super::service::{of_port, selected};
 use crate::cause::{Cause, Object};
 use crate::object::{array, name, text};
 use crate::view::View;
@@ -60,21 +61,28 @@ pub(super) fn explain(view: &View<'_>, found: &mut [Cause]) {
 
 /// What is known of the Service that the log of a program names, as it gets no connection to it.
 fn down<'a>(view: &View<'_>, cause: &Cause, found: &'a [Cause]) -> Option<&'a Cause> {
+    if !EXPLAINED.contains(&cause.id) {
+        return None;
+    }
     let said = cause.detail.to_lowercase();
-    if !EXPLAINED.contains(&cause.id) || !UNCONNECTED.iter().any(|word| said.contains(word)) {
+    if !UNCONNECTED.iter().any(|word| said.contains(word)) {
         return None;
     }
     let mut services = view.of("Service").iter();
     let (named, port) = services.find_map(|one| Some((one, named(one, &said)?)))?;
     let object = Object::of(named);
     // another port of the Service may be the one that is deaf
-    let is_it = |one: &&Cause| {
-        let mut of_port = one.detail.split_whitespace().skip_while(|word| *word != "port").skip(1);
-        one.object == object
-            && (!PORTS.contains(&one.id)
-                || port.is_none_or(|port| of_port.next() == Some(port.to_string().as_str())))
-    };
-    found.iter().find(is_it)
+    let is_of_port = |one: &Cause| port.is_none_or(|port| is_of_port(view, named, port, one));
+    found.iter().find(|one| one.object == object && (!PORTS.contains(&one.id) || is_of_port(one)))
+}
+
+/// Whether a cause is of the port with this number of a Service.
+fn is_of_port(view: &View<'_>, service: &Value, number: u64, cause: &Cause) -> bool {
+    let mut ports = array(&service["spec"]["ports"]);
+    let port = ports.find(|own| own["port"].as_u64() == Some(number));
+    let pods = selected(view, service);
+    let own = port.and_then(|port| of_port(view, service, port, &pods));
+    own.is_some_and(|own| own.id == cause.id)
 }
 
 /// Whether what follows the name of a Service is its namespace: `.shop`, `.shop.svc`.

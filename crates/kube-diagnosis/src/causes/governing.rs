@@ -35,18 +35,22 @@ pub(super) fn explain(view: &View<'_>, found: &mut Vec<Cause>) {
             continue;
         }
         let object = Object::of(set);
+        let own = |cause: &Cause| {
+            (cause.object == object).then(|| said(view, cause, name(set), service)).flatten()
+        };
+        let all: Vec<Option<Said>> = found.iter().map(own).collect();
         // a peer with a fault of its own is not kept by this
         let ill: Vec<String> = found
             .iter()
-            .filter(|cause| cause.object == object && !WAITS.contains(&cause.id))
-            .filter(|cause| said(view, cause, name(set), service).is_none())
-            .flat_map(|cause| cause.pods.clone())
+            .zip(&all)
+            .filter(|(cause, said)| cause.object == object && said.is_none())
+            .filter(|(cause, _)| !WAITS.contains(&cause.id))
+            .flat_map(|(cause, _)| cause.pods.clone())
             .collect();
         let mut seen = None;
-        for cause in found.iter_mut().filter(|cause| cause.object == object) {
-            if let Some((id, evidence)) = said(view, cause, name(set), service)
-                && !(id == UNPUBLISHED && ill.iter().any(|pod| evidence.says.contains(pod)))
-            {
+        for (cause, said) in found.iter_mut().zip(all) {
+            let is_kept = |said: &Said| said.id == MISSING || !ill.contains(&said.pod);
+            if let Some(Said { id, evidence, .. }) = said.filter(is_kept) {
                 cause.follows_from = Some((object.clone(), id));
                 seen.get_or_insert((id, evidence, cause.pods.clone()));
             }
@@ -56,14 +60,17 @@ pub(super) fn explain(view: &View<'_>, found: &mut Vec<Cause>) {
     }
 }
 
-/// What of the evidence of a cause says that a name below this Service cannot be resolved, and why
-/// that is so.
-fn said(
-    view: &View<'_>,
-    cause: &Cause,
-    set: &str,
-    service: &str,
-) -> Option<(&'static str, Evidence)> {
+/// That the name of a pod below a Service cannot be resolved.
+struct Said {
+    /// Why that is so.
+    id: &'static str,
+    /// The pod that is looked for.
+    pod: String,
+    evidence: Evidence,
+}
+
+/// What of the evidence of a cause says so of this Service.
+fn said(view: &View<'_>, cause: &Cause, set: &str, service: &str) -> Option<Said> {
     let own = view.get("Service", service);
     let withholds =
         own.is_some_and(|own| is_headless(own) && own["spec"]["publishNotReadyAddresses"] != true);
@@ -80,7 +87,7 @@ fn said(
                 Some(_) if withholds && is_unready(&pod) => UNPUBLISHED,
                 Some(_) => return None,
             };
-            Some((id, Evidence::new(one.source.as_str(), line.trim())))
+            Some(Said { id, pod, evidence: Evidence::new(one.source.as_str(), line.trim()) })
         })
     })
 }

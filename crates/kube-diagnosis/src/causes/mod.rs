@@ -5,6 +5,7 @@ mod autoscaler;
 mod certificate;
 mod consequence;
 mod cronjob;
+mod custom;
 mod dependency;
 mod detail;
 mod disruption;
@@ -80,6 +81,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         quota::KINDS,
         volume::KINDS,
         certificate::KINDS,
+        custom::KINDS,
     ];
     all.into_iter().flatten()
 }
@@ -109,6 +111,8 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(quota::find(view));
     found.extend(volume::find(view));
     found.extend(certificate::find(view));
+    let of_operators = custom::find(view, &found);
+    found.extend(of_operators);
     dependency::explain(view, &mut found);
     consequence::link(view, &mut found);
     let over = pods::recovered(view, &found);

@@ -6,7 +6,7 @@ use super::mount;
 use super::open::{Open, completed, kept_open, never_ready};
 use super::past::{self, Tense};
 use super::policy;
-use super::reason::{excerpt, mentions, reason};
+use super::reason::{complains, excerpt, reason};
 use super::removed;
 use super::revision::{ROLLING, has_its_rollout, lacks_pods};
 use super::standby::{STANDBY, stands_by};
@@ -327,9 +327,8 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         evidence.push(scaling.1);
     }
     // what a container writes that runs need not be about its probe: it has to say so, and go on
-    let is_said = LOGGED.contains(&symptom.id)
-        || RUNS.contains(&symptom.id)
-            && logged.is_some_and(|log| reason(log).is_some_and(|line| goes_on(log, line)));
+    let is_said =
+        LOGGED.contains(&symptom.id) || RUNS.contains(&symptom.id) && logged.is_some_and(complains);
     let cause = Cause {
         container: symptom.container.clone(),
         ..Cause::new(id(&symptom), workload, &symptom.reason, detail)
@@ -365,17 +364,6 @@ const RUNS: &[&str] = &[
 /// Whether the log of a container that runs may say why it is not ready.
 fn is_read_as_it_runs(symptom: &Symptom) -> bool {
     RUNS.contains(&symptom.id) && symptom.exit_code.is_none()
-}
-
-/// Whether a line of the log of a container that runs says what is wrong now: it is the last one, or
-/// comes again and again.
-pub(super) fn goes_on(log: &str, line: &str) -> bool {
-    let shape = |line: &str| line.chars().filter(|one| !one.is_ascii_digit()).collect::<String>();
-    let lines = || log.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    let own = shape(line);
-    mentions(&line.to_lowercase())
-        && (lines().next().is_some_and(|last| last == line)
-            || lines().take(20).filter(|other| shape(other) == own).count() > 1)
 }
 
 /// A cause with the log of its container as evidence, and the line that says why in its sentence.

@@ -3,6 +3,7 @@
 
 use super::Kind;
 use super::init::UNRESOLVED;
+use super::port::target;
 use super::service::selected;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, name};
@@ -12,13 +13,16 @@ use serde_json::Value;
 const POLICY: &[&str] = &["NetworkPolicy", "Pod"];
 const DNS: &str = "dns-denied";
 const INGRESS: &str = "ingress-denied";
+const SERVICE_PORT: &str = "policy-allows-service-port";
+const OF_SERVICE: &[&str] = &["NetworkPolicy", "Pod", "Service"];
 
 pub(super) const KINDS: &[Kind] = &[
     Kind(DNS, "cannot query DNS (no NetworkPolicy allows it)", POLICY),
+    Kind(INGRESS, "leads to ports that no NetworkPolicy allows", OF_SERVICE),
     Kind(
-        INGRESS,
-        "selects pods to which no NetworkPolicy allows a connection",
-        &["NetworkPolicy", "Pod", "Service"],
+        SERVICE_PORT,
+        "has a NetworkPolicy that allows the port of the Service, not that of its pods",
+        OF_SERVICE,
     ),
 ];
 
@@ -35,18 +39,19 @@ fn isolating<'a>(view: &View<'a>, pod: &Value, direction: &str) -> Vec<&'a Value
     view.of("NetworkPolicy").iter().filter(is_of).collect()
 }
 
-/// Whether a rule allows the port of the DNS, to whomever; one whose port has a name may. The pods of
-/// OpenShift's listen on 5353, and policies are about the ports of pods.
-fn allows_dns(rule: &Value) -> bool {
-    let is_dns = |port: u64| matches!(port, 53 | 5353);
-    let covers = |port: &Value| match (&port["port"], port["endPort"].as_u64()) {
-        (Value::Number(from), Some(to)) => {
-            from.as_u64().is_some_and(|from| (from..=to).any(is_dns))
-        }
-        (Value::Number(one), None) => one.as_u64().is_some_and(is_dns),
-        _ => true,
+/// Whether a rule allows one of these ports, for whomever; one whose port has a name may. Policies are
+/// about the ports of pods.
+fn allows(rule: &Value, wanted: &[u64]) -> bool {
+    let covers = |port: &Value| match (port["port"].as_u64(), port["endPort"].as_u64()) {
+        (Some(from), to) => wanted.iter().any(|one| (from..=to.unwrap_or(from)).contains(one)),
+        (None, _) => true,
     };
     rule["ports"].as_array().is_none_or(|ports| ports.is_empty() || ports.iter().any(covers))
+}
+
+/// Whether a rule allows the port of the DNS. The pods of OpenShift's listen on 5353.
+fn allows_dns(rule: &Value) -> bool {
+    allows(rule, &[53, 5353])
 }
 
 /// Says of pods that cannot resolve a name that no policy lets them ask for it.
@@ -94,22 +99,40 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     }
     let of = |service: &Value| {
         let policies = closed(view, service)?;
-        let hint = "allow ingress to these pods from their clients, or remove the policy; --set from=… \
-            of kubernetes/service-unreachable evaluates one of them";
-        Some(denied(INGRESS, &Object::of(service), &policies).hint(hint))
+        let own = array(&service["spec"]["ports"]).filter_map(|port| port["port"].as_u64());
+        let own: Vec<u64> = own.collect();
+        let mut rules = policies.iter().flat_map(|policy| array(&policy["spec"]["ingress"]));
+        let (id, hint) = if rules.any(|rule| allows(rule, &own)) {
+            (SERVICE_PORT, "name the port of the pods (targetPort of the Service) in the policy")
+        } else {
+            (
+                INGRESS,
+                "allow ingress to these pods from their clients, or remove the policy; --set from=… \
+                    of kubernetes/service-unreachable evaluates one of them",
+            )
+        };
+        Some(denied(id, &Object::of(service), &policies).hint(hint))
     };
     view.of("Service").iter().filter_map(of).collect()
 }
 
-/// The policies that isolate all pods of a Service and have no rule that would allow anybody.
-pub(super) fn closed<'a>(view: &View<'a>, service: &Value) -> Option<Vec<&'a Value>> {
+/// The policies that isolate all pods of a Service and have no rule that would allow anybody to
+/// connect to a port that it leads to.
+fn closed<'a>(view: &View<'a>, service: &Value) -> Option<Vec<&'a Value>> {
     let pods = selected(view, service);
     let mut all: Vec<&Value> = Vec::new();
     for pod in &pods {
         let policies = isolating(view, pod, "Ingress");
         let mut rules = policies.iter().flat_map(|policy| array(&policy["spec"]["ingress"]));
+        let ports = array(&service["spec"]["ports"]);
+        let ports = ports.map(|port| target(view, service, port, pod).map(u64::from));
+        let is_open = match ports.collect::<Option<Vec<u64>>>() {
+            Some(ports) if !ports.is_empty() => rules.any(|rule| allows(rule, &ports)),
+            // which ports are meant is not known
+            _ => rules.next().is_some(),
+        };
         // a pod in the network of its node is subject to no policy
-        if policies.is_empty() || rules.next().is_some() || pod["spec"]["hostNetwork"] == true {
+        if policies.is_empty() || is_open || pod["spec"]["hostNetwork"] == true {
             return None;
         }
         for policy in policies {

@@ -202,7 +202,7 @@ fn one_of_each<'a>(view: &View<'_>, pods: &[&'a Value]) -> Vec<&'a Value> {
 
 /// The number of the port of a pod to which a port of a Service leads. Clients of a headless Service
 /// look up the address of the pod, and use the port of the Service.
-fn target(view: &View<'_>, service: &Value, port: &Value, pod: &Value) -> Option<u16> {
+pub(super) fn target(view: &View<'_>, service: &Value, port: &Value, pod: &Value) -> Option<u16> {
     let number = match &port["targetPort"] {
         _ if is_headless(service) => port["port"].as_u64(),
         _ if selector(service).is_none() => endpoint::number(view, service, port, pod),
@@ -238,30 +238,37 @@ pub(super) struct Untried {
     pub(super) address: Option<String>,
 }
 
+/// Why nothing can be told of a port of a pod, if that is so.
+fn silence(view: &View<'_>, pod: &Value, number: u16) -> Option<String> {
+    match heard(view, pod, number) {
+        Heard::Unknown(why) => Some(format!("port {number} of pod/{} {why}", name(pod))),
+        Heard::Open | Heard::Loopback | Heard::Refused => None,
+    }
+}
+
+/// The ports that should be looked at of pods that are there.
+fn all_ports<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, u16)> {
+    let all = ports(view, usize::MAX, usize::MAX).into_iter();
+    all.filter_map(|(pod, number)| Some((view.get("Pod", &pod)?, number)))
+}
+
 /// The ports of the Service that one asks about of which nothing can be told, and why not.
 pub(super) fn silent(view: &View<'_>) -> Vec<String> {
-    let said = ports(view, usize::MAX, usize::MAX).into_iter().filter_map(|(name, number)| {
-        match heard(view, view.get("Pod", &name)?, number) {
-            Heard::Unknown(why) => Some(format!("port {number} of pod/{name} {why}")),
-            Heard::Open | Heard::Loopback | Heard::Refused => None,
-        }
-    });
-    said.collect()
+    all_ports(view).filter_map(|(pod, number)| silence(view, pod, number)).collect()
 }
 
 pub(super) fn untried(view: &View<'_>) -> Untried {
     let mut untried = Untried { odd: None, any: None, address: None };
-    for (name, number) in ports(view, usize::MAX, usize::MAX) {
-        let Some(pod) = view.get("Pod", &name) else { continue };
-        let state = view.snapshot.port(&name, number).unwrap_or_default();
+    for (pod, number) in all_ports(view) {
+        let state = view.snapshot.port(name(pod), number).unwrap_or_default();
         let is_open = (state.loopback, state.address) == (Some(true), None);
         if is_open && !is_probed(pod, number) {
-            let why =
-                format!("port {number} of pod/{name} was not tried at the address of the pod");
-            untried.address.get_or_insert(why);
+            let pod = name(pod);
+            untried.address.get_or_insert_with(|| {
+                format!("port {number} of pod/{pod} was not tried at the address of the pod")
+            });
         }
-        if let Heard::Unknown(why) = heard(view, pod, number) {
-            let why = format!("port {number} of pod/{name} {why}");
+        if let Some(why) = silence(view, pod, number) {
             if is_odd(pod, number) {
                 untried.odd.get_or_insert_with(|| why.clone());
             }

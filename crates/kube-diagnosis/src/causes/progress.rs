@@ -1,7 +1,7 @@
 //! Whether the log of a program that runs shows that it gets on, or that it does the same again and
 //! again: by the shape of its lines and by what they count.
 
-use super::reason::mentions;
+use super::reason::{mentions, without_digits};
 
 /// Words of a program that waits for something, or tries to reach it.
 const WAITING: &[&str] = &[
@@ -55,10 +55,6 @@ pub(super) fn gets_on(lines: &[&str], age: i64) -> bool {
         Some(before) => counts(before, last, age),
         None => !waits(last),
     }
-}
-
-fn without_digits(line: &str) -> String {
-    line.chars().filter(|one| !one.is_ascii_digit()).collect()
 }
 
 fn waits(line: &str) -> bool {

@@ -65,20 +65,28 @@ fn of_service(view: &View<'_>, service: &Value, so_far: &[Cause]) -> Vec<Cause> 
         let nothing = selector.map(|selector| nothing_selected(view, service, selector, so_far));
         return nothing.into_iter().collect();
     }
-    let mut found = Vec::new();
-    for port in array(&service["spec"]["ports"]) {
-        // without a virtual address, and without a selector, nobody uses targetPort
-        let is_used = selector.is_some() && !is_headless(service);
-        let named = port["targetPort"].as_str().filter(|_| is_used);
-        let one = named.and_then(|wanted| unnamed(service, port, wanted, &pods));
-        // only TCP was tried
-        let one = one.or_else(|| is_tcp(port).then(|| unheard(view, service, port, &pods))?);
-        found.extend(one);
-    }
+    let ports = array(&service["spec"]["ports"]);
+    let mut found: Vec<Cause> =
+        ports.filter_map(|port| of_port(view, service, port, &pods)).collect();
     if found.is_empty() && selector.is_some() {
         found.extend(unready(view, service, &pods, so_far));
     }
     found
+}
+
+/// What is wrong with one port of a Service of these pods.
+pub(super) fn of_port(
+    view: &View<'_>,
+    service: &Value,
+    port: &Value,
+    pods: &[&Value],
+) -> Option<Cause> {
+    // without a virtual address, and without a selector, nobody uses targetPort
+    let is_used = selector(service).is_some() && !is_headless(service);
+    let named = port["targetPort"].as_str().filter(|_| is_used);
+    let unnamed = named.and_then(|wanted| unnamed(service, port, wanted, pods));
+    // only TCP was tried
+    unnamed.or_else(|| is_tcp(port).then(|| unheard(view, service, port, pods))?)
 }
 
 /// Whether its name leads to the addresses of its pods.

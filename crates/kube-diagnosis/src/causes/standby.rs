@@ -1,7 +1,6 @@
 //! A pod that is not ready as another one of it does the work.
 
-use super::pods::goes_on;
-use super::reason::reason;
+use super::reason;
 use crate::object::{array, filled, name, seconds, text, timestamp};
 use crate::pod::{containers, is_live, is_ready, restarts};
 use crate::view::View;
@@ -21,9 +20,9 @@ pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
         })
     };
-    let complains = |container: String| {
+    let is_ill = |container: String| {
         let log = view.snapshot.last_words(name(pod), &container);
-        log.is_some_and(|log| reason(log).is_some_and(|line| goes_on(log, line)))
+        log.is_some_and(reason::complains)
     };
     let waits = |pod: &Value| {
         restarts(pod) == 0
@@ -32,7 +31,7 @@ pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
     };
     let all = || view.pods_of(&view.workload(pod)).filter(|pod| is_live(pod));
     !is_ready(pod)
-        && !containers(pod).into_iter().any(complains)
+        && !containers(pod).into_iter().any(is_ill)
         && all().any(|pod| is_ready(pod) && leads(pod))
         && all().all(|pod| is_ready(pod) == leads(pod) && (is_ready(pod) || waits(pod)))
 }

@@ -319,6 +319,10 @@ fn closed(ingress: Value) -> Vec<Value> {
     and(web(1, 1), [pod("web-a", json!({})), service(json!({})), policy])
 }
 
+fn only_at(port: u16) -> Value {
+    json!([{"ports": [{"port": port}]}])
+}
+
 /// A pod that cannot resolve a name and may connect by these rules only.
 fn mute(egress: Value) -> Vec<Value> {
     let message = "lookup db.n.svc on 10.0.0.10:53: Temporary failure in name resolution";
@@ -836,6 +840,8 @@ fn scaling_rows() -> Vec<Row> {
         ("disruption-budgets-overlap", two_budgets("web"), two_budgets("api")),
         ("disruption-budget-unused", budget_of("webb"), budget_of("web")),
         ("ingress-denied", closed(json!([])), closed(json!([{}]))),
+        ("ingress-denied", closed(only_at(9999)), closed(only_at(8080))),
+        ("policy-allows-service-port", closed(only_at(80)), closed(only_at(8080))),
         ("dns-denied", mute(json!([{"ports": [{"port": 443}]}])), mute(json!([{"to": []}]))),
         ("quota-exhausted", quota("2"), quota("1900m")),
     ]
@@ -921,9 +927,12 @@ fn certificate_rows() -> Vec<Row> {
             "message": "words", "lastTransitionTime": ago(when)}]}}),
         )]
     };
+    let custom =
+        |phase: &str| vec![object("CustomResource", "db", json!({"status": {"phase": phase}}))];
     let end = |time: &str| json!({"not_after": time});
     vec![
         ("certificate-not-issued", issued("False", "1h"), issued("False", "1m")),
+        ("custom-resource-unhealthy", custom("Failed"), custom("Reconciling")),
         ("certificate-missing", vec![shop(json!({})).remove(0)], shop(json!({}))),
         ("certificate-invalid", shop(json!({"error": "not PEM"})), shop(json!({}))),
         (

@@ -56,13 +56,10 @@ pub(super) enum Level {
     Error,
 }
 
-/// The level of a line: of an object of JSON, `level=error`, `[error]`, `ERROR`, `error: …`, and
+/// The level of a line that is no object of JSON: `level=error`, `[error]`, `ERROR`, `error: …`, and
 /// `E0102` as klog writes it. More than one word of prose in front of it makes it a word of the
 /// message.
 pub(super) fn level(line: &str) -> Option<Level> {
-    if let Some(object) = object(line) {
-        return of_object(&object);
-    }
     if let Some(klog) = line.split(' ').next().and_then(of_klog) {
         return Some(klog);
     }
@@ -141,7 +138,7 @@ fn of_klog(word: &str) -> Option<Level> {
 }
 
 /// The level of an object; of numbers those of bunyan and pino, of letters those of MongoDB.
-fn of_object(object: &Value) -> Option<Level> {
+pub(super) fn of_object(object: &Value) -> Option<Level> {
     let keys = [
         "level",
         "severity",

@@ -2,8 +2,9 @@
 
 use super::end::{FAREWELL, is_end};
 use super::frame::{is_frame, is_goroutine, is_property, is_source};
-use super::level::{Level, level, object};
+use super::level::{Level, level, object, of_object};
 use super::words::{ABSENT, ADVICE, FINE, GIVEN_UP, TELLING, WAIVED};
+use serde_json::Value;
 
 /// Fields of an object of JSON that hold what it says.
 const SAID: &[&str] = &["msg", "message", "Message", "@message", "@m", "event"];
@@ -32,9 +33,11 @@ impl<'a> Line<'a> {
         let (inner, boxed) = unboxed(&colorless);
         let plain = inner.trim().to_owned();
         let indent = inner.len() - inner.trim_start().len();
-        let said = said(&plain).to_lowercase();
+        let object = object(&plain);
+        let said = said(&plain, object.as_ref()).to_lowercase();
+        let level = object.as_ref().map_or_else(|| level(&plain), of_object);
         let raw = if boxed { unboxed(raw).0 } else { raw };
-        Self { raw: raw.trim(), indent, level: level(&plain), boxed, plain, said }
+        Self { raw: raw.trim(), indent, level, boxed, plain, said }
     }
 
     fn begins(&self, with: &[&str]) -> bool {
@@ -163,8 +166,8 @@ fn is_fine(lower: &str) -> bool {
 }
 
 /// What an object of JSON says; of another line all of it.
-fn said(line: &str) -> String {
-    let Some(object) = object(line) else { return line.to_owned() };
+fn said(line: &str, object: Option<&Value>) -> String {
+    let Some(object) = object else { return line.to_owned() };
     let wrong = WRONG.iter().filter_map(|key| {
         let text = object[*key].as_str().or_else(|| object[*key]["message"].as_str());
         text.filter(|text| !text.is_empty()).map(|text| format!("failure: {text}"))

@@ -27,6 +27,8 @@ use trace::{said_at, section};
 const LINES: usize = 60;
 /// How close to the end words of what is wrong are about the end.
 const CLOSE: usize = 10;
+/// In how many lines from the end on a complaint comes again.
+const AGAIN: usize = 20;
 /// How many lines of a log are evidence.
 const EVIDENCE: usize = 5;
 
@@ -49,6 +51,22 @@ pub(super) fn reason(log: &str) -> Option<&str> {
 /// Whether a line says itself that something is wrong.
 pub(super) fn mentions(line: &str) -> bool {
     Line::new(line).mentions()
+}
+
+/// Whether the log of a container that runs says what is wrong now: its reason is the last line, or
+/// comes again and again.
+pub(super) fn complains(log: &str) -> bool {
+    let lines = || log.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    reason(log).filter(|line| mentions(line)).is_some_and(|line| {
+        let shape = without_digits(line);
+        lines().next() == Some(line)
+            || lines().take(AGAIN).filter(|other| without_digits(other) == shape).count() > 1
+    })
+}
+
+/// The shape of a line, which its times and numbers do not change.
+pub(super) fn without_digits(line: &str) -> String {
+    line.chars().filter(|one| !one.is_ascii_digit()).collect()
 }
 
 /// What of a log is shown as evidence: its end, with the line that says why before it.

@@ -1,0 +1,187 @@
+//! Whether an object of any kind works, as its status says.
+//!
+//! An object that works is never accused, what says that it is broken is never passed, and the rest is
+//! unknown. There is no contract for a status beyond `conditions` and `observedGeneration` (API
+//! conventions, "Typical status properties"), so the words and names here are those that controllers
+//! use.
+
+mod condition;
+mod entry;
+mod error;
+mod observed;
+mod word;
+
+use self::condition::conditions;
+use self::entry::entries;
+use self::error::errors;
+pub use self::observed::Behind;
+use self::observed::behind;
+use self::word::{count, words};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What a status says of its object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Every part of it that says something.
+    pub facts: Vec<Fact>,
+    /// Why it is not known whether the object works; empty if that is known.
+    pub unknown: Vec<String>,
+    /// Where the controller has not observed the current spec.
+    pub behind: Vec<Behind>,
+}
+
+/// What one part of a status says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// What kind of statement it is, in a word that never changes.
+    pub id: &'static str,
+    /// Where it is said: `Ready`, `listeners[0] Programmed`, `sync.status`.
+    pub at: String,
+    /// In the words of the controller.
+    pub says: String,
+    /// What follows.
+    pub sign: Sign,
+}
+
+/// What follows from a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sign {
+    /// The object works.
+    Good,
+    /// It does not.
+    Bad,
+    /// It works, and something beside it does not.
+    Warning,
+    /// Somebody has paused it.
+    Paused,
+    /// It is in the middle of something, or the statement is not understood.
+    Open,
+}
+
+/// A statement before it is known what the others say.
+struct Said {
+    id: &'static str,
+    at: String,
+    says: String,
+    hint: Hint,
+    /// It is about the object, not about a part of it.
+    is_whole: bool,
+}
+
+/// What follows from a statement, if the others agree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hint {
+    Sure(Sign),
+    /// An item of a list or map, or the last of several attempts, is bad.
+    Part,
+    /// A condition about a part has failed.
+    Fails,
+}
+
+use Hint::{Fails, Part, Sure};
+
+impl Said {
+    fn is(&self, sign: Sign) -> bool {
+        self.hint == Sure(sign)
+    }
+
+    fn fact(self, is_ready: bool, is_accused: bool) -> Fact {
+        let sign = match self.hint {
+            Sure(sign) => sign,
+            Part if is_ready => Sign::Warning,
+            Part => Sign::Open,
+            Fails if is_ready || is_accused => Sign::Warning,
+            Fails => Sign::Bad,
+        };
+        Fact { id: self.id, at: self.at, says: self.says, sign }
+    }
+}
+
+/// What the status of an object says of it.
+///
+/// # Examples
+/// ```
+/// use kube_diagnosis::health::{Sign, health};
+/// use serde_json::json;
+///
+/// let found = health(&json!({"status": {"phase": "Failed"}}));
+/// assert_eq!((found.facts[0].at.as_str(), found.facts[0].sign), ("phase", Sign::Bad));
+/// assert!(health(&json!({"status": {"phase": "Frobnicating"}})).facts.iter().all(|fact| fact.sign == Sign::Open));
+/// ```
+pub fn health(object: &Value) -> Health {
+    let status = match &object["status"] {
+        status @ Value::Object(_) => status.clone(),
+        Value::Null => json!({}),
+        word => json!({"status": word}),
+    };
+    let entries = entries(&status);
+    let conditions = conditions(&entries, &status);
+    let mut words = words(&entries);
+    words.extend(count(&status));
+    let errors = errors(&entries, &status);
+    let main = |said: &&Said| said.is_whole;
+    let verdicts: Vec<&Said> = verdicts(&conditions.said);
+    let is_accused = verdicts.iter().any(|said| said.is(Sign::Bad));
+    let about_whole = || verdicts.iter().copied().chain(words.iter().filter(main));
+    let is_ready = !is_accused
+        && !verdicts.iter().any(|said| said.is(Sign::Open))
+        && about_whole().any(|said| said.is(Sign::Good));
+    let speaks = about_whole()
+        .chain(&conditions.said)
+        .any(|said| said.is(Sign::Good) || said.is(Sign::Paused));
+    let has_verdict = verdicts.iter().any(|said| said.id == NOT_READY);
+    let open: Vec<String> = about_whole()
+        .filter(|said| !has_verdict || said.id == NOT_READY)
+        .chain(&errors)
+        .filter(|said| said.is(Sign::Open) || said.id == ERROR && said.hint == Part && !is_ready)
+        .map(|said| format!("{} is {}", said.at, said.says))
+        .collect();
+    let behind = behind(object, &conditions.observed);
+    let all = conditions.said.into_iter().chain(words).chain(errors);
+    let mut facts: Vec<Fact> = all.map(|said| said.fact(is_ready, is_accused)).collect();
+    facts.extend(suspended(object));
+    let is_known = facts.iter().any(|fact| fact.sign == Sign::Bad) || speaks && open.is_empty();
+    let unknown = match (is_known, open.is_empty()) {
+        (true, _) => Vec::new(),
+        (false, true) => vec!["nothing in its status says whether it is ready".to_owned()],
+        (false, false) => open,
+    };
+    Health { facts, unknown, behind }
+}
+
+/// That somebody has told the controller to leave the object as it is (Flux, Argo Rollouts, and
+/// others).
+fn suspended(object: &Value) -> Option<Fact> {
+    let field = ["suspend", "paused"].into_iter().find(|field| object["spec"][*field] == true)?;
+    Some(Fact {
+        id: SUSPENDED,
+        at: format!("spec.{field}"),
+        says: "true".to_owned(),
+        sign: Sign::Paused,
+    })
+}
+
+/// A condition about the whole object says that it does not work.
+pub(crate) const NOT_READY: &str = "not-ready";
+/// A condition that is True if something is wrong.
+const STALLED: &str = "stalled";
+/// Another condition has failed.
+const CONDITION: &str = "condition-failed";
+/// A phase, state or health is bad.
+const UNHEALTHY: &str = "unhealthy";
+/// A field of the spec says so.
+const SUSPENDED: &str = "suspended";
+/// A field holds an error.
+const ERROR: &str = "error-reported";
+
+/// The conditions about the whole object; without any, those that count in their place.
+fn verdicts(conditions: &[Said]) -> Vec<&Said> {
+    let of = |id: &'static str| conditions.iter().filter(move |said| said.id == id);
+    let verdicts: Vec<&Said> = of(NOT_READY).collect();
+    if !verdicts.is_empty() {
+        return verdicts;
+    }
+    of(CONDITION).filter(|said| said.is(Sign::Good) || said.is(Sign::Open)).collect()
+}
