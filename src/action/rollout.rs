@@ -22,9 +22,9 @@ const RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(500);
 /// Waits until every pod of a Deployment, StatefulSet or DaemonSet has the current template and is
 /// available; ends early if that cannot happen. On failure, reports the pods and what is wrong with
 /// them. The output is the workload. With `history: true`, does not wait, and the output is
-/// `{revisions: [{revision, images, image, change_cause, created, current, ready}]}`; `ready` counts
-/// the ready pods of a revision, and is null if the pods of a StatefulSet or DaemonSet cannot be
-/// listed.
+/// `{revisions: [{revision, images, image, change_cause, created, current, pods, ready}]}`; `pods` and
+/// `ready` count the pods of a revision and those that are ready, and are null if the pods of a
+/// StatefulSet or DaemonSet cannot be listed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
@@ -284,7 +284,7 @@ pub(super) fn revision_json(revision: &Revision) -> Value {
     json!({"revision": revision.number, "images": images,
         "image": revision.images.first().map(|(_, image)| image),
         "change_cause": revision.change_cause, "created": revision.created,
-        "current": revision.current, "ready": revision.ready})
+        "current": revision.current, "pods": revision.pods, "ready": revision.ready})
 }
 
 /// A revision for a person: `7  v1.0.69  now`.

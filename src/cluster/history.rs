@@ -16,7 +16,9 @@ pub struct Revision {
     pub created: Option<String>,
     /// Whether it is the template that the workload has now.
     pub current: bool,
-    /// How many pods of it are ready; none where that is not known.
+    /// How many pods it has; none where that is not known.
+    pub pods: Option<u64>,
+    /// How many of them are ready.
     pub ready: Option<u64>,
     /// The pod template, without the label that the controller adds.
     pub template: Value,
@@ -78,6 +80,11 @@ fn revision(keeper: &Value, present: &Value, pods: Option<&[Value]>) -> Option<R
         .or(template["metadata"]["annotations"][CHANGE_CAUSE].as_str());
     let containers = template["spec"]["containers"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let counted = |name: &str| keeper["status"][name].as_u64().unwrap_or_default();
+    let (has, ready) = match (keeper["kind"] == "ControllerRevision", pods) {
+        (true, pods) => pods.map(|pods| pods_of(keeper, pods)).unzip(),
+        (false, _) => (Some(counted("replicas")), Some(counted("readyReplicas"))),
+    };
     Some(Revision {
         number,
         images: containers
@@ -86,25 +93,24 @@ fn revision(keeper: &Value, present: &Value, pods: Option<&[Value]>) -> Option<R
         change_cause: cause.map(str::to_owned),
         created: metadata["creationTimestamp"].as_str().map(str::to_owned),
         current: same(&template, present),
-        ready: match (keeper["kind"] == "ControllerRevision", pods) {
-            (true, pods) => pods.map(|pods| ready_of(keeper, pods)),
-            (false, _) => Some(keeper["status"]["readyReplicas"].as_u64().unwrap_or_default()),
-        },
+        pods: has,
+        ready,
         template,
     })
 }
 
-/// How many pods of a ControllerRevision are ready. Those of a StatefulSet have its name as a label,
+/// How many live pods a ControllerRevision has, and how many of them are ready. Those of a StatefulSet have its name as a label,
 /// those of a DaemonSet its hash (pkg/controller/statefulset, `setPodRevision`; pkg/controller/daemon,
 /// `CreatePodTemplate`).
-fn ready_of(keeper: &Value, pods: &[Value]) -> u64 {
+fn pods_of(keeper: &Value, pods: &[Value]) -> (u64, u64) {
     const HASH: &str = "controller-revision-hash";
     let (name, hash) = (&keeper["metadata"]["name"], &keeper["metadata"]["labels"][HASH]);
     let is_of = |pod: &&Value| {
         let own = &pod["metadata"]["labels"][HASH];
         own.is_string() && (own == name || own == hash)
     };
-    pods.iter().filter(is_of).filter(|pod| is_ready(pod) && is_live(pod)).count() as u64
+    let own: Vec<&Value> = pods.iter().filter(is_of).filter(|pod| is_live(pod)).collect();
+    (own.len() as u64, own.iter().filter(|pod| is_ready(pod)).count() as u64)
 }
 
 /// The template without the label of its ReplicaSet.
@@ -254,6 +260,6 @@ mod tests {
             pod("db-5f6", "False"),
         ];
         let all = revisions(&deployment("c:1"), &[keeper], Some(&pods));
-        assert_eq!(all[0].ready, Some(2));
+        assert_eq!((all[0].pods, all[0].ready), (Some(3), Some(2)));
     }
 }

@@ -3,6 +3,7 @@
 
 use super::change::Guard;
 use crate::cluster::builtin;
+use crate::diagnosis::Object;
 use serde_json::Value;
 
 /// Who keeps this object as it is and will take a change back: Argo CD, Flux or Helm.
@@ -70,17 +71,11 @@ pub(in crate::action) fn managed(object: &Value) -> Option<Guard> {
 
 /// A rollout that stands still would not carry the change out.
 pub(in crate::action) fn paused(workload: &Value) -> Option<Guard> {
+    let object = Object::of(workload);
     (workload["spec"]["paused"] == true).then(|| Guard {
         id: "rollout-paused",
-        reason: format!(
-            "the rollout of {}/{} is paused: the change would not reach any pod",
-            workload["kind"].as_str().unwrap_or("deployment").to_ascii_lowercase(),
-            workload["metadata"]["name"].as_str().unwrap_or_default()
-        ),
-        way: format!(
-            "kubectl rollout resume {}",
-            workload["metadata"]["name"].as_str().unwrap_or_default()
-        ),
+        reason: format!("the rollout of {object} is paused: the change would not reach any pod"),
+        way: format!("kubectl rollout resume -n {} {object}", object.namespace),
     })
 }
 

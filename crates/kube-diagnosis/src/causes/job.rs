@@ -125,6 +125,35 @@ fn siblings<'a>(view: &View<'a>, job: &Value) -> Option<(String, Vec<&'a Value>)
     Some((text(&owner["name"]).to_owned(), all))
 }
 
+/// Of several Jobs of one CronJob that have the same cause only the latest is named: each run will.
+pub(super) fn keep_latest(view: &View<'_>, found: &mut Vec<Cause>) {
+    let run = |cause: &Cause| {
+        let job = view.get("Job", &cause.object.name).filter(|_| cause.object.kind == "Job")?;
+        let owner = controller(job).filter(|owner| owner["kind"] == "CronJob")?;
+        Some(((text(&owner["name"]).to_owned(), cause.id), made(job)))
+    };
+    let runs: Vec<_> = found.iter().map(run).collect();
+    let alike = |key: &(String, &str)| {
+        let all = runs.iter().flatten().filter(|(other, _)| other == key);
+        all.map(|(_, made)| *made).collect::<Vec<_>>()
+    };
+    let mut kept = Vec::new();
+    for (mut cause, run) in std::mem::take(found).into_iter().zip(&runs) {
+        if let Some((key, made)) = run {
+            let all = alike(key);
+            if all.iter().any(|other| other > made) {
+                continue;
+            }
+            if all.len() > 1 {
+                cause.detail =
+                    format!("{} ({} Jobs of cronjob/{})", cause.detail, all.len(), key.0);
+            }
+        }
+        kept.push(cause);
+    }
+    *found = kept;
+}
+
 fn made(job: &Value) -> Option<Timestamp> {
     timestamp(&job["metadata"]["creationTimestamp"])
 }

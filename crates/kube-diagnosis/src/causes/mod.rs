@@ -100,6 +100,7 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(workload::find(view, &found, &rollouts));
     found.extend(rollouts);
     found.extend(job::find(view));
+    job::keep_latest(view, &mut found);
     let of_cronjobs = cronjob::find(view, &found);
     found.extend(of_cronjobs);
     found.extend(service::find(view, &found));

@@ -14,6 +14,9 @@ const RECENT: SignedDuration = SignedDuration::from_mins(10);
 /// How many pods that are gone say that the next one will go, too.
 const MANY: usize = 3;
 
+/// How far apart the creations of one pod are, at most, where something deletes it again and again.
+const PACE: SignedDuration = SignedDuration::from_mins(3);
+
 /// What is so, what says it, and what to do about it.
 pub(super) struct Remade {
     pub(super) words: String,
@@ -21,9 +24,32 @@ pub(super) struct Remade {
     pub(super) hint: String,
 }
 
+/// What to do about pods that somebody deletes.
+const FIND: &str = "find out what deletes its pods: their events, or another controller";
+
+/// That a workload has made pods again and again.
+pub(super) fn remade(view: &View<'_>, workload: &Value) -> Option<Remade> {
+    if workload["kind"] == "StatefulSet" { again(view, workload) } else { gone(view, workload) }
+}
+
+/// That a StatefulSet has made a pod of the same name again and again.
+fn again(view: &View<'_>, set: &Value) -> Option<Remade> {
+    let is_often = |event: &ObjectEvent<'_>| {
+        let times = i64::try_from(event.count).unwrap_or(i64::MAX);
+        let lasted = event.at.duration_since(event.since).as_secs();
+        event.reason == "SuccessfulCreate"
+            && event.count > MANY as u64
+            && view.now.duration_since(event.at) <= RECENT
+            && lasted / times.max(1) <= PACE.as_secs()
+    };
+    let event = view.events(set).last(is_often)?;
+    let words = format!("a pod was created {} times since {}", event.count, event.since);
+    Some(Remade { words, seen: said(set, &event), hint: FIND.to_owned() })
+}
+
 /// That the newest ReplicaSet of a Deployment, or a DaemonSet or ReplicaSet itself, has made several
 /// pods that are not there any more.
-pub(super) fn remade(view: &View<'_>, workload: &Value) -> Option<Remade> {
+fn gone(view: &View<'_>, workload: &Value) -> Option<Remade> {
     let own: Vec<&Value> = match text(&workload["kind"]) {
         "Deployment" => view.owned("ReplicaSet", workload).collect(),
         "DaemonSet" | "ReplicaSet" => vec![workload],
@@ -53,7 +79,7 @@ pub(super) fn remade(view: &View<'_>, workload: &Value) -> Option<Remade> {
         Some(node) => {
             format!("remove spec.nodeName of its template, or check that node {node} exists")
         }
-        None => "find out what deletes its pods: their events, or another controller".to_owned(),
+        None => FIND.to_owned(),
     };
     Some(Remade { words, seen: said(maker, last), hint })
 }

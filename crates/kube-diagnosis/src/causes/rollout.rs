@@ -163,6 +163,10 @@ fn ill<'a>(view: &View<'a>, object: &Object, of_pods: &[Cause]) -> Vec<&'a Value
     pods.filter(|pod| is_live(pod) && !is_ready(pod) && is_named(pod)).collect()
 }
 
+/// The reason of a StatefulSet that waits for a pod of an earlier revision: to roll it back helps
+/// nothing. The runbooks tell it by this.
+const OLD_POD: &str = "OldPodNotReady";
+
 /// A StatefulSet of which one pod is ill while others are still of the old revision: it replaces no
 /// other pod until that one is ready (pkg/controller/statefulset, `updateStatefulSet`). After a bad
 /// change was taken back the pod that got it is of neither revision, and stays as it is: the
@@ -184,13 +188,13 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
     let named = ill(view, &object, of_pods).into_iter().next();
     let is_old = |pod: &&Value| revision_of(pod) != update && is_left(view, pod);
     let blocker = named.or_else(|| live.iter().copied().find(is_old))?;
-    let (detail, hint) = if revision_of(blocker) == update {
+    let (reason, detail, hint) = if revision_of(blocker) == update {
         let detail = format!(
             "{} of the new revision is not ready, and {} pods of the old one wait for it",
             name(blocker),
             old - kept
         );
-        (detail, roll_back(view, &object))
+        ("RollingUpdate", detail, roll_back(view, &object))
     } else if set["spec"]["podManagementPolicy"] == "Parallel" {
         return None;
     } else {
@@ -204,13 +208,13 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
         // the present revision has served before
         let is_back = set["status"]["currentRevision"] == update;
         let when = if is_back { "delete the pod" } else { "if the new revision fixes it" };
-        (detail, format!("{when}: {delete}"))
+        (OLD_POD, detail, format!("{when}: {delete}"))
     };
     let source = format!("{object}: status");
     let says =
         format!("updateRevision {update}, {old} of {} pods are of another revision", live.len());
     Some(
-        Cause::new("rollout-stuck", object, "RollingUpdate", detail)
+        Cause::new("rollout-stuck", object, reason, detail)
             .pods([blocker])
             .seen([Evidence::new(source, says)])
             .hint(hint),

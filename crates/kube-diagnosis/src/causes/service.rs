@@ -25,6 +25,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("no-endpoints", "has no ready endpoints at present", SERVICE),
     Kind("scaled-to-zero", "selects the pods of a workload that is scaled to 0", SERVICE),
     Kind("no-ready-endpoints", "has no ready endpoint", SERVICE),
+    Kind("alias-of-nothing", "is an alias of a Service that does not exist", &["Service"]),
     Kind("load-balancer-pending", "waits for its load balancer", &["Service"]),
 ];
 
@@ -38,8 +39,19 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     for service in services {
         found.extend(of_service(view, service, so_far));
     }
+    found.extend(view.of("Service").iter().filter_map(|service| dangling(view, service)));
     found.extend(view.of("Service").iter().filter_map(|service| balancer(view, service)));
     found
+}
+
+/// An ExternalName of the own namespace of which there is no Service.
+fn dangling(view: &View<'_>, service: &Value) -> Option<Cause> {
+    let other = endpoint::alias_of(service).filter(|other| view.get("Service", other).is_none())?;
+    let object = Object::of(service);
+    let outside = text(&service["spec"]["externalName"]);
+    let seen = Evidence::new(format!("{object}: spec.externalName"), outside);
+    let cause = Cause::new("alias-of-nothing", object, "ExternalName", format!("service/{other}"));
+    Some(cause.seen([seen]).hint("correct externalName, or create the Service"))
 }
 
 /// Whether a Service finds its pods by their labels.

@@ -2,7 +2,8 @@
 
 use super::Sign;
 use super::word::sign;
-use serde_json::Value;
+use crate::object::filled;
+use serde_json::{Map, Value};
 
 /// What a key says of its value, and of all that is below it.
 #[derive(Clone, Copy, Default)]
@@ -32,6 +33,8 @@ pub(super) struct Entry<'a> {
     pub(super) above: Key,
     /// What it says, if it is a word.
     pub(super) sign: Option<Sign>,
+    /// The text beside it that says why.
+    pub(super) why: Option<&'a str>,
     is_numbered: bool,
 }
 
@@ -70,7 +73,8 @@ fn collect<'a>(value: &'a Value, above: &Above, found: &mut Vec<Entry<'a>>) {
                 let dot = if above.at.is_empty() { "" } else { "." };
                 let (at, key) = (format!("{}{dot}{name}", above.at), Key::of(name));
                 let below = Above { at, depth: above.depth + 1, ..above.clone() };
-                found.extend(entry(value, key, &below));
+                let entry = entry(value, key, &below);
+                found.extend(entry.map(|entry| Entry { why: why(fields, name), ..entry }));
                 if !key.list {
                     collect(value, &Above { key: above.key.or(key), ..below }, found);
                 }
@@ -97,7 +101,14 @@ fn entry<'a>(value: &'a Value, key: Key, place: &Above) -> Option<Entry<'a>> {
         return None;
     }
     let Above { at, depth, key: above, is_numbered } = place.clone();
-    Some(Entry { at, depth, value, key, above, sign, is_numbered })
+    Some(Entry { at, depth, value, key, above, sign, why: None, is_numbered })
+}
+
+/// The text that stands beside a word and says why it is so: `message`, `reason`, `phaseReason`.
+fn why<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    let own = [format!("{name}Message"), format!("{name}Reason")];
+    let names = ["message", "reason"].into_iter().chain(own.iter().map(String::as_str));
+    names.filter_map(|name| filled(fields.get(name)?)).next()
 }
 
 impl Key {

@@ -28,7 +28,9 @@ pub(super) fn behind(object: &Value, observed: &[(String, i64)]) -> Vec<Behind> 
         return Vec::new();
     };
     let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
-    let seen = generation(&object["status"]["observedGeneration"]);
+    // Flux writes -1 until it has succeeded once
+    let seen =
+        generation(&object["status"]["observedGeneration"]).filter(|generation| *generation >= 0);
     if let Some(seen) = seen {
         newest.insert("", seen);
     } else {

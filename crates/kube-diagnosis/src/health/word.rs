@@ -120,11 +120,20 @@ pub(super) fn words(entries: &[Entry<'_>]) -> Vec<Said> {
     let said = |(entry, hint): (&Entry<'_>, Hint)| Said {
         id: UNHEALTHY,
         at: entry.at.clone(),
-        says: entry.value.as_str().map_or_else(|| entry.value.to_string(), str::to_owned),
+        says: says(entry),
         hint,
         is_whole: !entry.is_part() && Some(entry.depth) == whole,
     };
     all.into_iter().map(said).collect()
+}
+
+/// The word, with why it is so where it is not good.
+fn says(entry: &Entry<'_>) -> String {
+    let word = entry.value.as_str().map_or_else(|| entry.value.to_string(), str::to_owned);
+    match entry.why.filter(|_| entry.sign != Some(Sign::Good)) {
+        Some(why) if why != word => format!("{word}: {why}"),
+        _ => word,
+    }
 }
 
 /// How many of the pods or members of the object are ready, if it counts them.

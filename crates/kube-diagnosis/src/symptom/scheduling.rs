@@ -112,6 +112,9 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
     if !case.older(&case.pod["metadata"]["creationTimestamp"], UNSEEN) {
         return None;
     }
+    if let Some(node) = filled(&case.status()["nominatedNodeName"]) {
+        return Some(chosen(case.pod, node));
+    }
     let scheduler = filled(&case.pod["spec"]["schedulerName"]).unwrap_or("default-scheduler");
     let message = format!("{scheduler} has not processed the pod");
     // such as FailedResourceClaimCreation, without which the scheduler leaves the pod alone
@@ -129,6 +132,21 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
         }
     };
     Some(Symptom::of_pod("not-scheduled", "Pending", message, hint))
+}
+
+/// A pod for which the scheduler has chosen a node, and which waits for what is to be done before it
+/// is bound: its volumes first of all (pkg/scheduler/framework/plugins/volumebinding, `PreBind`).
+fn chosen(pod: &Value, node: &str) -> Symptom {
+    let claims = array(&pod["spec"]["volumes"]).any(|volume| {
+        volume["persistentVolumeClaim"].is_object() || volume["ephemeral"].is_object()
+    });
+    let message = format!("node {node} is chosen for the pod, which is not bound to it yet");
+    if claims {
+        let hint = "check the PersistentVolumeClaims of the pod, and their provisioner";
+        return Symptom::of_pod("volume-unbound", "Pending", message, hint);
+    }
+    let hint = "read its events: something has to be done before the scheduler binds it";
+    Symptom::of_pod("unschedulable", "Pending", message, hint)
 }
 
 /// A pod that somebody holds back on purpose, with the gates that must be removed

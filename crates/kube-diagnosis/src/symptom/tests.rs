@@ -735,6 +735,13 @@ fn pods_without_a_node() {
             .hint
             .starts_with("pods with lower priority are being preempted on node w2")
     );
+    let chosen = json!({"status": {"nominatedNodeName": "w2"},
+        "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}});
+    check(
+        &merged(pending(json!([])), chosen),
+        &[],
+        &[("volume-unbound", "Pending", "node w2 is chosen")],
+    );
     check(
         &merged(pending(json!([])), json!({"spec": {"schedulerName": "mine"}})),
         &[],

@@ -203,6 +203,7 @@ fn scheduling_rows() -> Vec<Row> {
         // nobody holds it any more, or nothing says so
         ("standby", leads("web-a", Some("2s")), leads("web-a", Some("16s"))),
         ("standby", leads("web-a", Some("2s")), leads("web-a", None)),
+        ("standby", leads_since("1h"), leads_since("20h")),
         ("unschedulable", refused("3 something new"), cpu()),
     ]
 }
@@ -317,6 +318,13 @@ fn policy(spec: Value) -> Value {
 fn closed(ingress: Value) -> Vec<Value> {
     let policy = policy(json!({"spec": {"policyTypes": ["Ingress"], "ingress": ingress}}));
     and(web(1, 1), [pod("web-a", json!({})), service(json!({})), policy])
+}
+
+/// A Service that is an alias of one of its namespace.
+fn alias(of: &str) -> Vec<Value> {
+    let spec = json!({"type": "ExternalName", "externalName": format!("{of}.n.svc.cluster.local")});
+    let alias = object("Service", "alias", json!({"spec": spec}));
+    and(web(1, 1), [pod("web-a", json!({})), service(json!({})), alias])
 }
 
 fn only_at(port: u16) -> Value {
@@ -562,8 +570,22 @@ fn leads(holder: &str, renewed: Option<&str>) -> Vec<Value> {
     let spec = json!({"holderIdentity": holder, "leaseDurationSeconds": 15,
         "renewTime": renewed.map(ago)});
     let lease = object("Lease", "web", json!({"spec": spec}));
-    let pods = [ill_pod("web-b", unready("20h")), ill_pod("web-c", unready("20h"))];
-    and(and(web(3, 1), [pod("web-a", json!({})), lease]), pods)
+    let never = |name: &str| ill_pod(name, unready("1h"));
+    and(and(web(3, 1), [pod("web-a", json!({})), lease]), [never("web-b"), never("web-c")])
+}
+
+/// The same, of two pods that were ready until an hour ago; the lease was taken at this time.
+fn leads_since(acquired: &str) -> Vec<Value> {
+    let mut all = leads("web-a", Some("2s"));
+    for pod in
+        all.iter_mut().filter(|one| one["kind"] == "Pod" && one["metadata"]["name"] != "web-a")
+    {
+        pod["status"]["containerStatuses"][0] = unready("20h");
+    }
+    for lease in all.iter_mut().filter(|one| one["kind"] == "Lease") {
+        lease["spec"]["acquireTime"] = ago(acquired).into();
+    }
+    all
 }
 
 fn job_rows() -> Vec<Row> {
@@ -839,6 +861,7 @@ fn scaling_rows() -> Vec<Row> {
         ),
         ("disruption-budgets-overlap", two_budgets("web"), two_budgets("api")),
         ("disruption-budget-unused", budget_of("webb"), budget_of("web")),
+        ("alias-of-nothing", alias("db"), alias("web")),
         ("ingress-denied", closed(json!([])), closed(json!([{}]))),
         ("ingress-denied", closed(only_at(9999)), closed(only_at(8080))),
         ("policy-allows-service-port", closed(only_at(80)), closed(only_at(8080))),

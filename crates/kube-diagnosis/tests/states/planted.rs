@@ -511,6 +511,45 @@ fn a_run_that_was_refused_long_ago_is_over_when_a_later_one_was_made() {
     assert_eq!(named(&[cronjob(json!({})), refused("9h")]), ["cronjob/nightly jobs-not-created"]);
 }
 
+/// Every run of a CronJob fails for the same reason: the last one is named.
+#[test]
+fn of_the_jobs_of_a_cronjob_with_one_cause_the_latest_is_named() {
+    let refused = |name: &str, made: &str| {
+        let job = owned(job(name, "", "", json!({})), "CronJob", "nightly");
+        let job = merged(job, json!({"metadata": {"creationTimestamp": ago(made)}}));
+        let words = "error looking up service account n/none: serviceaccount \"none\" not found";
+        [job, event("Job", name, "FailedCreate", "1m", words)]
+    };
+    let mut all = vec![cronjob(json!({}))];
+    all.extend(refused("nightly-1", "2h"));
+    all.extend(refused("nightly-2", "1h"));
+    assert_eq!(named(&all), ["job/nightly-2 service-account-missing"]);
+}
+
+/// Something deletes the pod of a StatefulSet again and again.
+#[test]
+fn a_set_whose_pod_is_made_again_and_again_is_unavailable() {
+    let of = |count: u64| {
+        let set = object(
+            "StatefulSet",
+            "db",
+            json!({"spec": {"replicas": 1, "selector":
+            {"matchLabels": {"app": "db"}}}, "status": {"observedGeneration": 1}}),
+        );
+        let made = event("StatefulSet", "db", "SuccessfulCreate", "10s", "create Pod db-0");
+        let made = merged(
+            made,
+            json!({"type": "Normal", "count": count,
+            "firstTimestamp": ago("4m")}),
+        );
+        let young = json!({"metadata": {"creationTimestamp": ago("10s")}});
+        let pod = merged(ill_pod("db-0", unready("8s")), young);
+        named(&[set, made, owned(pod, "StatefulSet", "db")])
+    };
+    assert_eq!(of(12), ["statefulset/db pods-unavailable"]);
+    assert_eq!(of(2), Vec::<String>::new());
+}
+
 /// A pod that waits for its turn complains of nothing.
 #[test]
 fn a_pod_that_says_what_is_wrong_does_not_stand_by() {
