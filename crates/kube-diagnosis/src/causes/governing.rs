@@ -3,7 +3,7 @@
 
 use super::Kind;
 use super::dependency::is_in_namespace;
-use super::init::UNRESOLVED;
+use super::resolution::is_unresolved;
 use super::service::is_headless;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{filled, is_deleting, is_numbered, name};
@@ -125,5 +125,5 @@ fn unresolved(line: &str, service: &str, namespace: &str) -> Option<String> {
         ends || is_in_namespace(rest, namespace)
     })?;
     let pod = lower[..at].rsplit(|one: char| !is_of_name(one)).next().unwrap_or_default();
-    UNRESOLVED.iter().any(|word| lower.contains(word)).then(|| pod.to_owned())
+    is_unresolved(&lower).then(|| pod.to_owned())
 }

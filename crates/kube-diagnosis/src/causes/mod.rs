@@ -9,6 +9,7 @@ mod custom;
 mod dependency;
 mod detail;
 mod disruption;
+mod dns;
 mod endpoint;
 mod forbidden;
 mod governing;
@@ -30,6 +31,7 @@ mod quota;
 mod reason;
 mod remade;
 mod removed;
+mod resolution;
 mod revision;
 mod rollout;
 mod selector;
@@ -74,6 +76,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         cronjob::KINDS,
         service::KINDS,
         ingress::KINDS,
+        dns::KINDS,
         policy::KINDS,
         autoscaler::KINDS,
         api_service::KINDS,

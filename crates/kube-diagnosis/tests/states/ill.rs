@@ -843,6 +843,7 @@ fn scaling_rows() -> Vec<Row> {
         ("ingress-denied", closed(only_at(9999)), closed(only_at(8080))),
         ("policy-allows-service-port", closed(only_at(80)), closed(only_at(8080))),
         ("dns-denied", mute(json!([{"ports": [{"port": 443}]}])), mute(json!([{"to": []}]))),
+        ("dns-denied", mute(json!([{"to": [{"podSelector": {}}]}])), mute(json!([{}]))),
         ("quota-exhausted", quota("2"), quota("1900m")),
     ]
 }
