@@ -84,21 +84,27 @@ pub(crate) fn untried(view: &View<'_>) -> Vec<String> {
     found
 }
 
+/// The Service of its namespace of which a Service is another name: `externalName:
+/// db.shop.svc.cluster.local`.
+pub(super) fn alias_of(service: &Value) -> Option<&str> {
+    let namespace = text(&service["metadata"]["namespace"]);
+    let outside = filled(&service["spec"]["externalName"])?;
+    let (other, rest) = outside.split_once('.')?;
+    let is_own = rest.strip_prefix(namespace).is_some_and(|rest| rest.starts_with(".svc"));
+    (is_own && service["spec"]["type"] == "ExternalName").then_some(other)
+}
+
 /// What is not known of the name to which a Service refers.
 fn external(view: &View<'_>, service: &Value) -> String {
     let outside = text(&service["spec"]["externalName"]);
     if outside.parse::<std::net::IpAddr>().is_ok() {
         return format!("externalName is the address {outside}, which is no name");
     }
-    let namespace = text(&service["metadata"]["namespace"]);
-    let own = outside.split_once('.').filter(|(_, rest)| {
-        rest.strip_prefix(namespace).is_some_and(|rest| rest.starts_with(".svc"))
-    });
-    match own {
-        Some((other, _)) if view.get("Service", other).is_none() => {
+    match alias_of(service) {
+        Some(other) if view.get("Service", other).is_none() => {
             format!("the name {outside} is that of service/{other}, which does not exist")
         }
-        Some((other, _)) => format!("the name {outside} is that of service/{other}: ask about it"),
+        Some(other) => format!("the name {outside} is that of service/{other}: ask about it"),
         None => format!("the name {outside} was not looked up"),
     }
 }

@@ -1,5 +1,6 @@
 //! One file for each sort of object: which causes it can carry, and how they are seen.
 
+mod address;
 mod api_service;
 mod autoscaler;
 mod certificate;

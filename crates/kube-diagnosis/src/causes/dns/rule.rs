@@ -113,7 +113,9 @@ fn of_peer(view: &View<'_>, namespace: &str, peer: &Value) -> Access {
 /// Whether the pods of the namespace of the pod may be those of the DNS.
 fn runs_dns(view: &View<'_>, namespace: &str) -> bool {
     let declares = |pod: &Value| {
-        declared_ports(pod).iter().any(|port| port.protocol == "UDP" && PORTS.contains(&port.number))
+        declared_ports(pod)
+            .iter()
+            .any(|port| port.protocol == "UDP" && PORTS.contains(&port.number))
     };
     let serves = |service: &Value| {
         array(&service["spec"]["ports"]).any(|port| {
