@@ -13,7 +13,15 @@ const BEFORE: &[&str] = &["host ", "host=", "host: ", "hostname=", "server=", "t
 const ALONE: &[&str] = &["mysql server on '", "mariadb server on '"];
 
 /// What stands between a host and its port.
-const PORT: &[&str] = &["port=", "port: ", "port ", "port:", "port\":", "port': "];
+const PORT: &[&str] = &[
+    "and accepting tcp/ip connections on port ",
+    "port=",
+    "port: ",
+    "port ",
+    "port:",
+    "port\":",
+    "port': ",
+];
 
 /// A host as others call it.
 #[derive(Clone, Copy)]

@@ -50,6 +50,9 @@ const UNCONNECTED: &[&str] = &[
     "failed to establish",
 ];
 
+/// With what libpq goes on.
+const ASKS: &str = "is the server running on host";
+
 /// What a cause follows from, if its log names a Service that leads nowhere.
 pub(super) fn root(
     view: &View<'_>,
@@ -78,11 +81,27 @@ fn down<'a>(view: &View<'_>, cause: &Cause, found: &'a [Cause]) -> Option<&'a Ca
     if !EXPLAINED.contains(&cause.id) {
         return None;
     }
-    let (named, port) = named(view, &cause.detail.to_lowercase())?;
+    let (named, port) = named(view, &said(cause))?;
     let object = Object::of(named);
     // another port of the Service may be the one that is deaf
     let is_of_port = |one: &Cause| port.is_none_or(|port| is_of_port(view, named, port, one));
     found.iter().find(|one| one.object == object && (!PORTS.contains(&one.id) || is_of_port(one)))
+}
+
+/// What a program says last, in lower case. libpq before version 14 names the server only in the lines
+/// below.
+fn said(cause: &Cause) -> String {
+    let detail = cause.detail.to_lowercase();
+    if !detail.contains("could not connect to server") || detail.contains(ASKS) {
+        return detail;
+    }
+    let below = cause.evidence.iter().find_map(|one| {
+        let says = one.says.to_lowercase();
+        let (_, server) = says.split_once(ASKS)?;
+        let server = server.split('?').next().unwrap_or_default();
+        Some(server.split_whitespace().collect::<Vec<_>>().join(" "))
+    });
+    below.map_or(detail.clone(), |server| format!("{detail}: {server}"))
 }
 
 /// Whether a cause is of the port with this number of a Service.
@@ -107,15 +126,21 @@ pub(super) fn is_in_namespace(rest: &str, namespace: &str) -> bool {
 /// port: a line may name others as well, and means the nearest to the words that say so.
 fn named<'a>(view: &View<'a>, said: &str) -> Option<(&'a Value, Option<u64>)> {
     let failures = failures(said);
+    if failures.is_empty() {
+        return None;
+    }
     let gap = |mention: &Mention| {
         let gaps = failures.iter().map(|(from, to)| {
             from.saturating_sub(mention.end).max(mention.start.saturating_sub(*to))
         });
         gaps.min()
     };
-    let services = view.of("Service").iter().filter(|one| alias_of(one).is_none());
+    let all = || view.of("Service").iter();
+    let aliases: Vec<(&str, &str)> =
+        all().filter_map(|one| Some((alias_of(one)?, name(one)))).collect();
+    let services = all().filter(|one| alias_of(one).is_none());
     let places = services.flat_map(|service| {
-        let hosts = hosts(view, service).into_iter().flat_map(|host| mentions(said, host));
+        let hosts = hosts(service, &aliases).into_iter().flat_map(|host| mentions(said, host));
         let known = hosts.filter(|one| one.port.is_none_or(|port| leads(view, service, port)));
         known.map(move |one| (service, one)).collect::<Vec<_>>()
     });
@@ -141,10 +166,10 @@ fn failures(said: &str) -> Vec<(usize, usize)> {
 }
 
 /// How a program may call a Service: by its name, its address, or the name of another Service that
-/// is only another name of it.
-fn hosts<'a>(view: &View<'a>, service: &'a Value) -> Vec<Host<'a>> {
+/// is only another name of it. The aliases are of all Services.
+fn hosts<'a>(service: &'a Value, aliases: &[(&str, &'a str)]) -> Vec<Host<'a>> {
     let (own, namespace) = (name(service), text(&service["metadata"]["namespace"]));
-    let aliases = view.of("Service").iter().filter(|other| alias_of(other) == Some(own)).map(name);
+    let aliases = aliases.iter().filter(|(of, _)| *of == own).map(|(_, alias)| *alias);
     let spec = &service["spec"];
     let addresses = array(&spec["clusterIPs"]).chain([&spec["clusterIP"]]).filter_map(filled);
     let addresses = addresses.filter(|address| *address != "None").map(Host::Address);

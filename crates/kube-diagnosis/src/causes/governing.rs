@@ -35,8 +35,11 @@ pub(super) fn explain(view: &View<'_>, found: &mut Vec<Cause>) {
             continue;
         }
         let object = Object::of(set);
+        // a pod that no policy lets ask for a name says nothing of the name
         let own = |cause: &Cause| {
-            (cause.object == object).then(|| said(view, cause, name(set), service)).flatten()
+            (cause.object == object && cause.follows_from.is_none())
+                .then(|| said(view, cause, name(set), service))
+                .flatten()
         };
         let all: Vec<Option<Said>> = found.iter().map(own).collect();
         // a peer with a fault of its own is not kept by this

@@ -133,8 +133,8 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(gone);
     taken::explain(view, &mut found);
     surge::explain(view, &mut found);
-    governing::explain(view, &mut found);
     dns::explain(view, &mut found);
+    governing::explain(view, &mut found);
     forbidden::explain(&mut found);
     found.iter_mut().for_each(|cause| count_pods(view, cause));
     found

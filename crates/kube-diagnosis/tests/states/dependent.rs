@@ -2,6 +2,7 @@
 //! mean.
 
 use crate::build::*;
+use kube_diagnosis::{Snapshot, diagnose};
 use serde_json::{Value, json};
 
 const ADDRESS: &str = "10.96.3.3";
@@ -184,6 +185,31 @@ fn an_innocent_service_is_not_blamed() {
     ] {
         assert_eq!(follows(line, &down(5432)), None, "{line}");
     }
+}
+
+/// libpq before version 14 names the server below the line that says what is wrong.
+#[test]
+fn a_server_that_is_named_in_the_lines_below_is_found() {
+    let log = |host: &str, port: u16| {
+        format!(
+            "psycopg2.OperationalError: could not connect to server: Connection refused\n\
+                \tIs the server running on host {host} and accepting\n\
+                \tTCP/IP connections on port {port}?\n"
+        )
+    };
+    let root = |log: String| {
+        let mut all = web_with(ill_pod("web-a", crashing("Error", 1)));
+        all.extend(down(5432));
+        let mut snapshot: Snapshot = all.into_iter().collect();
+        snapshot.add_last_words("web-a", "main", log);
+        let causes = diagnose(&snapshot, now()).causes;
+        let own = causes.into_iter().find(|cause| cause.object.to_string() == "deployment/web");
+        own.unwrap().follows_from.map(|(_, id)| id)
+    };
+    assert_eq!(root(log("\"db\" (10.96.3.3)", 5432)), Some("config-missing"));
+    assert_eq!(root(log("\"10.96.3.3\"", 5432)), Some("config-missing"));
+    assert_eq!(root(log("\"db\" (10.96.3.3)", 6379)), None);
+    assert_eq!(root(log("\"mydb\" (10.96.9.9)", 5432)), None);
 }
 
 /// Of two Services that a line names, the one next to the words of the failure is meant.

@@ -233,6 +233,23 @@ fn a_policy_that_keeps_several_workloads_is_told_once() {
     }
 }
 
+/// Whether the names of the peers would be there cannot be told by a pod that may not ask for them.
+#[test]
+fn what_a_pod_may_not_ask_says_nothing_of_the_names_of_its_peers() {
+    let message = "lookup db-1.db.n.svc on 10.0.0.10:53: Temporary failure in name resolution";
+    let last = json!({"lastState": {"terminated": {"message": message}}});
+    let down = json!({"spec": {"serviceName": "db"},
+        "status": {"readyReplicas": 0, "availableReplicas": 0}});
+    let mut all = vec![db(1, down), db_pod(ill_pod("db-0", merged(crashing("Error", 1), last)))];
+    let missing = ["statefulset/db governing-service-missing"];
+    assert_eq!(named(&all)[..1], missing);
+    all.push(policy("closed", json!({})));
+    assert_eq!(
+        named(&all),
+        ["statefulset/db app-exit <- dns-denied", "networkpolicy/closed dns-denied"]
+    );
+}
+
 /// As they are read of programs that run and are not ready.
 #[test]
 fn what_the_log_of_a_running_program_says_follows_from_it_as_well() {

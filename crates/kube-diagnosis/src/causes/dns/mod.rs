@@ -125,7 +125,7 @@ fn judged<'a>(view: &View<'a>, pod: &Value) -> Option<Judgement<'a>> {
             match access(view, pod, rule) {
                 Access::Allowed => return None,
                 Access::Denied(only) => {
-                    evidence.push(Evidence::new(format!("{field}[{at}]"), only))
+                    evidence.push(Evidence::new(format!("{field}[{at}]"), only));
                 }
                 Access::Unknown(how) => {
                     let look = format!("check whether {} allows DNS: {how}", Object::of(policy));
