@@ -11,6 +11,7 @@ const KINDS: &[(&str, &str, &[&str])] = &[
     ("Ingress", "ingresses", &["ing"]),
     ("Job", "jobs", &[]),
     ("Namespace", "namespaces", &["ns"]),
+    ("NetworkPolicy", "networkpolicies", &["netpol"]),
     ("Node", "nodes", &["no"]),
     ("PersistentVolume", "persistentvolumes", &["pv"]),
     ("PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"]),

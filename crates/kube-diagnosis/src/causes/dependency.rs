@@ -1,10 +1,13 @@
 //! A program that fails because another one of its namespace is down, as its log says: `dial tcp
 //! db:5432: connection refused`.
 
-use super::service::{of_port, selected};
+use super::address::{Host, Mention, addresses, mentions};
+use super::endpoint::alias_of;
+use super::resolution;
+use super::service::{is_headless, of_port, selected};
 use crate::cause::{Cause, Object};
-use crate::object::{array, name, text};
-use crate::view::View;
+use crate::object::{array, filled, name, text};
+use crate::view::{View, declared_ports};
 use crate::weight::{Weight, weight};
 use serde_json::Value;
 
@@ -18,23 +21,37 @@ const EXPLAINED: &[&str] = &[
 ];
 /// Ids of one port of a Service.
 const PORTS: &[&str] = &["listens-on-loopback", "not-listening", "target-port-mismatch"];
-/// What a program says of a connection that it does not get.
+/// What a program says of a connection that it does not get, beside a name that it cannot resolve.
 const UNCONNECTED: &[&str] = &[
+    "connection refused",
     "refused",
+    "i/o timeout",
     "timeout",
     "timed out",
+    "deadline exceeded",
     "unreachable",
-    "no such host",
-    "name resolution",
-    "name or service not known",
-    "enotfound",
+    "not reachable",
+    "no route to host",
     "bad address",
     "cannot connect",
     "could not connect",
+    "couldn't connect",
     "failed to connect",
     "unable to connect",
+    "unabletoconnect",
     "can't connect",
+    "not possible to connect",
+    "error connecting",
+    "connect call failed",
+    "connection failed",
+    "cannot reach",
+    "unable to reach",
+    "could not be established",
+    "failed to establish",
 ];
+
+/// With what libpq goes on.
+const ASKS: &str = "is the server running on host";
 
 /// What a cause follows from, if its log names a Service that leads nowhere.
 pub(super) fn root(
@@ -64,16 +81,27 @@ fn down<'a>(view: &View<'_>, cause: &Cause, found: &'a [Cause]) -> Option<&'a Ca
     if !EXPLAINED.contains(&cause.id) {
         return None;
     }
-    let said = cause.detail.to_lowercase();
-    if !UNCONNECTED.iter().any(|word| said.contains(word)) {
-        return None;
-    }
-    let mut services = view.of("Service").iter();
-    let (named, port) = services.find_map(|one| Some((one, named(one, &said)?)))?;
+    let (named, port) = named(view, &said(cause))?;
     let object = Object::of(named);
     // another port of the Service may be the one that is deaf
     let is_of_port = |one: &Cause| port.is_none_or(|port| is_of_port(view, named, port, one));
     found.iter().find(|one| one.object == object && (!PORTS.contains(&one.id) || is_of_port(one)))
+}
+
+/// What a program says last, in lower case. libpq before version 14 names the server only in the lines
+/// below.
+fn said(cause: &Cause) -> String {
+    let detail = cause.detail.to_lowercase();
+    if !detail.contains("could not connect to server") || detail.contains(ASKS) {
+        return detail;
+    }
+    let below = cause.evidence.iter().find_map(|one| {
+        let says = one.says.to_lowercase();
+        let (_, server) = says.split_once(ASKS)?;
+        let server = server.split('?').next().unwrap_or_default();
+        Some(server.split_whitespace().collect::<Vec<_>>().join(" "))
+    });
+    below.map_or(detail.clone(), |server| format!("{detail}: {server}"))
 }
 
 /// Whether a cause is of the port with this number of a Service.
@@ -94,27 +122,70 @@ pub(super) fn is_in_namespace(rest: &str, namespace: &str) -> bool {
     })
 }
 
-/// Whether a line names a Service with a port of it, or by its name in the DNS of the cluster; and
-/// with which port.
-fn named(service: &Value, said: &str) -> Option<Option<u64>> {
-    let (own, namespace) = (name(service), text(&service["metadata"]["namespace"]));
-    let is_of_name = |one: char| one.is_ascii_alphanumeric() || matches!(one, '-' | '.' | '_');
-    let port = |rest: &str| {
-        let rest = rest.split_once(':').filter(|(host, _)| !host.contains(' '))?.1;
-        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().ok()
-    };
-    let has =
-        |port: u64| array(&service["spec"]["ports"]).any(|own| own["port"].as_u64() == Some(port));
-    let ends = |rest: &str| {
-        let is_it = match rest.strip_prefix(':') {
-            Some(_) => port(rest).is_some_and(has),
-            None => is_in_namespace(rest, namespace),
-        };
-        is_it.then(|| port(rest))
-    };
-    let mut places = said.match_indices(own).filter(|(at, _)| !said[..*at].ends_with(is_of_name));
-    if own.is_empty() || said.contains("timeout=") {
+/// The Service that a line names as the one to which a program gets no connection, and with which
+/// port: a line may name others as well, and means the nearest to the words that say so.
+fn named<'a>(view: &View<'a>, said: &str) -> Option<(&'a Value, Option<u64>)> {
+    let failures = failures(said);
+    if failures.is_empty() {
         return None;
     }
-    places.find_map(|(at, part)| ends(&said[at + part.len()..]))
+    let gap = |mention: &Mention| {
+        let gaps = failures.iter().map(|(from, to)| {
+            from.saturating_sub(mention.end).max(mention.start.saturating_sub(*to))
+        });
+        gaps.min()
+    };
+    let all = || view.of("Service").iter();
+    let aliases: Vec<(&str, &str)> =
+        all().filter_map(|one| Some((alias_of(one)?, name(one)))).collect();
+    let services = all().filter(|one| alias_of(one).is_none());
+    let places = services.flat_map(|service| {
+        let hosts = hosts(service, &aliases).into_iter().flat_map(|host| mentions(said, host));
+        let known = hosts.filter(|one| one.port.is_none_or(|port| leads(view, service, port)));
+        known.map(move |one| (service, one)).collect::<Vec<_>>()
+    });
+    let near = places.filter_map(|(service, one)| Some((gap(&one)?, one, service)));
+    let (own, mention, service) = near.min_by_key(|(gap, one, _)| (*gap, one.start))?;
+    // an address with the same port may be the one to which the name leads
+    let mut others = addresses(said).into_iter().filter(|other| other.port != mention.port);
+    let is_other = others.any(|other| gap(&other).is_some_and(|gap| gap < own));
+    (!is_other).then_some((service, mention.port))
+}
+
+/// Where a line says that there is no connection. `timeout=10s` only says what is set.
+fn failures(said: &str) -> Vec<(usize, usize)> {
+    let is_set = |rest: &str| {
+        let rest = rest.trim_start_matches(|one: char| one.is_alphanumeric() || one == '_');
+        rest.starts_with('=')
+    };
+    let words = UNCONNECTED.iter().chain(resolution::words());
+    let all = words.flat_map(|word| said.match_indices(*word));
+    let all = all.map(|(at, word)| (at, at + word.len()));
+    all.filter(|(from, to)| !(said[*from..].starts_with("timeout") && is_set(&said[*to..])))
+        .collect()
+}
+
+/// How a program may call a Service: by its name, its address, or the name of another Service that
+/// is only another name of it. The aliases are of all Services.
+fn hosts<'a>(service: &'a Value, aliases: &[(&str, &'a str)]) -> Vec<Host<'a>> {
+    let (own, namespace) = (name(service), text(&service["metadata"]["namespace"]));
+    let aliases = aliases.iter().filter(|(of, _)| *of == own).map(|(_, alias)| *alias);
+    let spec = &service["spec"];
+    let addresses = array(&spec["clusterIPs"]).chain([&spec["clusterIP"]]).filter_map(filled);
+    let addresses = addresses.filter(|address| *address != "None").map(Host::Address);
+    [own]
+        .into_iter()
+        .chain(aliases)
+        .map(|one| Host::Name(one, namespace))
+        .chain(addresses)
+        .collect()
+}
+
+/// Whether a Service leads anywhere from this port. Clients of a headless one connect to its pods; of
+/// one with a name outside of the cluster no port is known.
+fn leads(view: &View<'_>, service: &Value, port: u64) -> bool {
+    let has = array(&service["spec"]["ports"]).any(|own| own["port"].as_u64() == Some(port));
+    let is_of_pod = |pod: &&Value| declared_ports(pod).iter().any(|own| own.number == port);
+    has || service["spec"]["type"] == "ExternalName"
+        || is_headless(service) && selected(view, service).iter().any(is_of_pod)
 }

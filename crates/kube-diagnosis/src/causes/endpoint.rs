@@ -84,13 +84,14 @@ pub(crate) fn untried(view: &View<'_>) -> Vec<String> {
     found
 }
 
-/// The Service of its own namespace of which a Service is an alias, by name.
+/// The Service of its namespace of which a Service is another name: `externalName:
+/// db.shop.svc.cluster.local`.
 pub(super) fn alias_of(service: &Value) -> Option<&str> {
-    let spec = &service["spec"];
-    let outside = filled(&spec["externalName"]).filter(|_| spec["type"] == "ExternalName")?;
+    let namespace = text(&service["metadata"]["namespace"]);
+    let outside = filled(&service["spec"]["externalName"])?;
     let (other, rest) = outside.split_once('.')?;
-    let rest = rest.strip_prefix(text(&service["metadata"]["namespace"]))?;
-    rest.starts_with(".svc").then_some(other)
+    let is_own = rest.strip_prefix(namespace).is_some_and(|rest| rest.starts_with(".svc"));
+    (is_own && service["spec"]["type"] == "ExternalName").then_some(other)
 }
 
 /// What is not known of the name to which a Service refers.

@@ -3,7 +3,7 @@
 
 use super::Kind;
 use super::dependency::is_in_namespace;
-use super::init::UNRESOLVED;
+use super::resolution::is_unresolved;
 use super::service::is_headless;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{filled, is_deleting, is_numbered, name};
@@ -35,8 +35,11 @@ pub(super) fn explain(view: &View<'_>, found: &mut Vec<Cause>) {
             continue;
         }
         let object = Object::of(set);
+        // a pod that no policy lets ask for a name says nothing of the name
         let own = |cause: &Cause| {
-            (cause.object == object).then(|| said(view, cause, name(set), service)).flatten()
+            (cause.object == object && cause.follows_from.is_none())
+                .then(|| said(view, cause, name(set), service))
+                .flatten()
         };
         let all: Vec<Option<Said>> = found.iter().map(own).collect();
         // a peer with a fault of its own is not kept by this
@@ -125,5 +128,5 @@ fn unresolved(line: &str, service: &str, namespace: &str) -> Option<String> {
         ends || is_in_namespace(rest, namespace)
     })?;
     let pod = lower[..at].rsplit(|one: char| !is_of_name(one)).next().unwrap_or_default();
-    UNRESOLVED.iter().any(|word| lower.contains(word)).then(|| pod.to_owned())
+    is_unresolved(&lower).then(|| pod.to_owned())
 }

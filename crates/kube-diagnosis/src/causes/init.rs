@@ -3,6 +3,7 @@
 
 use super::detail::container_of;
 use super::progress::gets_on;
+use super::resolution::is_unresolved;
 use crate::object::{array, name, seconds, stated, text, timestamp};
 use crate::symptom::Symptom;
 use crate::view::View;
@@ -15,21 +16,7 @@ const DEFAULT: SignedDuration = SignedDuration::from_secs(600);
 /// How many lines from the end of a log are looked at: `nslookup` writes about as many for one
 /// attempt.
 const LINES: usize = 8;
-/// What it writes of a name that is none.
-pub(super) const UNRESOLVED: &[&str] = &[
-    "no such host",
-    "name or service not known",
-    "name resolution",
-    "enotfound",
-    "not resolve",
-    "n't resolve",
-    "cannot resolve",
-    "failed to resolve",
-    "can't find",
-    "nxdomain",
-    "bad address",
-];
-/// What it writes of something else that is not there.
+/// What it writes of something that is not there, beside a name that cannot be resolved.
 const NOWHERE: &[&str] = &["does not exist", "not found"];
 /// What it does about that: `table "a" does not exist, skipping`, `not found in cache, downloading`.
 const MADE: &[&str] = &["skip", "creat", "download", "ignor", "install", "build", "using"];
@@ -96,7 +83,7 @@ fn given(owner: &Value, pod: &Value, since: Timestamp) -> Option<(&'static str, 
 fn is_for_nothing(lines: &[&str]) -> bool {
     let is_missing =
         |line: &&&str| has(line, NOWHERE) && !has(line, MADE) && !line.contains("0 not found");
-    lines.iter().filter(|line| is_missing(line) || has(line, UNRESOLVED)).count() > 1
+    lines.iter().filter(|line| is_missing(line) || is_unresolved(line)).count() > 1
 }
 
 /// A command that does nothing but try again: `until nc -z db 5432; do sleep 2; done`, `wait-for db`.

@@ -1,5 +1,6 @@
 //! One file for each sort of object: which causes it can carry, and how they are seen.
 
+mod address;
 mod api_service;
 mod autoscaler;
 mod certificate;
@@ -9,6 +10,7 @@ mod custom;
 mod dependency;
 mod detail;
 mod disruption;
+mod dns;
 mod endpoint;
 mod forbidden;
 mod governing;
@@ -30,6 +32,7 @@ mod quota;
 mod reason;
 mod remade;
 mod removed;
+mod resolution;
 mod revision;
 mod rollout;
 mod selector;
@@ -74,6 +77,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         cronjob::KINDS,
         service::KINDS,
         ingress::KINDS,
+        dns::KINDS,
         policy::KINDS,
         autoscaler::KINDS,
         api_service::KINDS,

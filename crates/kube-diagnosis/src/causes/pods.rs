@@ -5,12 +5,11 @@ use super::init;
 use super::mount;
 use super::open::{Open, completed, kept_open, never_ready};
 use super::past::{self, Tense};
-use super::policy;
 use super::reason::{complains, excerpt, reason};
 use super::removed;
 use super::revision::{ROLLING, has_its_rollout, lacks_pods};
 use super::standby::{STANDBY, stands_by};
-use super::{Kind, forbidden, governing};
+use super::{Kind, dns, forbidden, governing};
 use super::{surge, taken};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{condition, count, filled, name, timestamp};
@@ -134,8 +133,8 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(gone);
     taken::explain(view, &mut found);
     surge::explain(view, &mut found);
+    dns::explain(view, &mut found);
     governing::explain(view, &mut found);
-    policy::explain(view, &mut found);
     forbidden::explain(&mut found);
     found.iter_mut().for_each(|cause| count_pods(view, cause));
     found

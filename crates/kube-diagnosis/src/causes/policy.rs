@@ -1,23 +1,21 @@
-//! NetworkPolicies that deny what a namespace needs, as far as their fields alone say. Whether the
-//! network of the cluster enforces policies is not in the API.
+//! NetworkPolicies by which nobody can connect to a Service, as far as their fields alone say. Whether
+//! the network of the cluster enforces policies is not in the API. That a policy closes a Service may
+//! be meant, so it is the Service that carries it.
 
 use super::Kind;
-use super::init::UNRESOLVED;
-use super::port::target;
+use super::port::{number_of, target};
 use super::service::selected;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, name};
 use crate::view::{View, fits, listed};
 use serde_json::Value;
 
-const POLICY: &[&str] = &["NetworkPolicy", "Pod"];
-const DNS: &str = "dns-denied";
+pub(super) const POLICY: &[&str] = &["NetworkPolicy", "Pod"];
 const INGRESS: &str = "ingress-denied";
 const SERVICE_PORT: &str = "policy-allows-service-port";
 const OF_SERVICE: &[&str] = &["NetworkPolicy", "Pod", "Service"];
 
 pub(super) const KINDS: &[Kind] = &[
-    Kind(DNS, "cannot query DNS (no NetworkPolicy allows it)", POLICY),
     Kind(INGRESS, "leads to ports that no NetworkPolicy allows", OF_SERVICE),
     Kind(
         SERVICE_PORT,
@@ -27,7 +25,7 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 /// The policies that isolate a pod in a direction (networking/v1, NetworkPolicySpec.policyTypes).
-fn isolating<'a>(view: &View<'a>, pod: &Value, direction: &str) -> Vec<&'a Value> {
+pub(super) fn isolating<'a>(view: &View<'a>, pod: &Value, direction: &str) -> Vec<&'a Value> {
     let has_type = |policy: &Value| match policy["spec"]["policyTypes"].as_array() {
         Some(types) => types.iter().any(|one| one == direction),
         None => direction == "Ingress" || policy["spec"]["egress"].is_array(),
@@ -39,53 +37,31 @@ fn isolating<'a>(view: &View<'a>, pod: &Value, direction: &str) -> Vec<&'a Value
     view.of("NetworkPolicy").iter().filter(is_of).collect()
 }
 
-/// Whether a rule allows one of these ports, for whomever; one whose port has a name may. Policies are
-/// about the ports of pods.
-fn allows(rule: &Value, wanted: &[u64]) -> bool {
-    let covers = |port: &Value| match (port["port"].as_u64(), port["endPort"].as_u64()) {
+/// Whether a port of a rule is one of these; one that has a name may be. Policies are about the ports
+/// of pods.
+pub(super) fn covers(port: &Value, wanted: &[u64]) -> bool {
+    match (port["port"].as_u64(), port["endPort"].as_u64()) {
         (Some(from), to) => wanted.iter().any(|one| (from..=to.unwrap_or(from)).contains(one)),
         (None, _) => true,
-    };
-    rule["ports"].as_array().is_none_or(|ports| ports.is_empty() || ports.iter().any(covers))
-}
-
-/// Whether a rule allows the port of the DNS. The pods of OpenShift's listen on 5353.
-fn allows_dns(rule: &Value) -> bool {
-    allows(rule, &[53, 5353])
-}
-
-/// Says of pods that cannot resolve a name that no policy lets them ask for it.
-pub(super) fn explain(view: &View<'_>, of_pods: &mut Vec<Cause>) {
-    let mut found: Vec<Cause> = Vec::new();
-    for cause in of_pods.iter_mut() {
-        let lower = cause.detail.to_lowercase();
-        if !UNRESOLVED.iter().any(|word| lower.contains(word)) {
-            continue;
-        }
-        let Some(pod) = cause.pods.first().and_then(|pod| view.get("Pod", pod)) else { continue };
-        let policies = isolating(view, pod, "Egress");
-        let mut rules = policies.iter().flat_map(|policy| array(&policy["spec"]["egress"]));
-        let is_of_node = pod["spec"]["hostNetwork"] == true;
-        if is_of_node || policies.is_empty() || rules.any(allows_dns) {
-            continue;
-        }
-        cause.follows_from = Some((cause.object.clone(), DNS));
-        if !found.iter().any(|other| other.object == cause.object) {
-            let own = Cause { pods: cause.pods.clone(), ..denied(DNS, &cause.object, &policies) };
-            found.push(own.hint(
-                "allow egress to port 53, UDP and TCP, of the DNS of the cluster: kube-dns in kube-system",
-            ));
-        }
     }
-    of_pods.extend(found);
+}
+
+/// Whether a rule allows one of these ports of a pod, for whomever. A port with a name is that of the
+/// container that declares it.
+fn allows(rule: &Value, pod: &Value, wanted: &[u64]) -> bool {
+    let is_one = |port: &Value| match port["port"].as_str() {
+        Some(_) => number_of(&port["port"], pod).is_some_and(|port| wanted.contains(&port)),
+        None => covers(port, wanted),
+    };
+    let ports = rule["ports"].as_array();
+    ports.is_none_or(|ports| ports.is_empty() || ports.iter().any(is_one))
 }
 
 fn denied(id: &'static str, object: &Object, policies: &[&Value]) -> Cause {
     let names: Vec<&str> = policies.iter().map(|policy| name(policy)).collect();
     let seen = policies.iter().map(|policy| {
-        let direction = if id == DNS { "egress" } else { "ingress" };
-        let rules = array(&policy["spec"][direction]).count();
-        Evidence::new(format!("{}: spec.{direction}", Object::of(policy)), format!("{rules} rules"))
+        let rules = array(&policy["spec"]["ingress"]).count();
+        Evidence::new(format!("{}: spec.ingress", Object::of(policy)), format!("{rules} rules"))
     });
     let them = if names.len() == 1 { "NetworkPolicy" } else { "NetworkPolicies" };
     let detail = format!("{them} {}", listed(&names));
@@ -102,7 +78,7 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
         let own = array(&service["spec"]["ports"]).filter_map(|port| port["port"].as_u64());
         let own: Vec<u64> = own.collect();
         let mut rules = policies.iter().flat_map(|policy| array(&policy["spec"]["ingress"]));
-        let (id, hint) = if rules.any(|rule| allows(rule, &own)) {
+        let (id, hint) = if rules.any(|rule| allows(rule, &Value::Null, &own)) {
             (SERVICE_PORT, "name the port of the pods (targetPort of the Service) in the policy")
         } else {
             (
@@ -127,7 +103,7 @@ fn closed<'a>(view: &View<'a>, service: &Value) -> Option<Vec<&'a Value>> {
         let ports = array(&service["spec"]["ports"]);
         let ports = ports.map(|port| target(view, service, port, pod).map(u64::from));
         let is_open = match ports.collect::<Option<Vec<u64>>>() {
-            Some(ports) if !ports.is_empty() => rules.any(|rule| allows(rule, &ports)),
+            Some(ports) if !ports.is_empty() => rules.any(|rule| allows(rule, pod, &ports)),
             // which ports are meant is not known
             _ => rules.next().is_some(),
         };

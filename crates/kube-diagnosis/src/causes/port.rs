@@ -217,7 +217,7 @@ pub(super) fn target(view: &View<'_>, service: &Value, port: &Value, pod: &Value
 
 /// The number of a port of a probe that is written as a number, or as the name that a container
 /// gives to it: of any protocol (pkg/probe/util.go, `ResolveContainerPort`).
-fn number_of(port: &Value, pod: &Value) -> Option<u64> {
+pub(super) fn number_of(port: &Value, pod: &Value) -> Option<u64> {
     match port {
         Value::String(wanted) => named(pod, |own| own.name == wanted),
         port => port.as_u64(),

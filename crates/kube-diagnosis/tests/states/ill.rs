@@ -327,7 +327,7 @@ fn alias(of: &str) -> Vec<Value> {
     and(web(1, 1), [pod("web-a", json!({})), service(json!({})), alias])
 }
 
-fn only_at(port: u16) -> Value {
+fn only_at(port: impl serde::Serialize) -> Value {
     json!([{"ports": [{"port": port}]}])
 }
 
@@ -864,8 +864,10 @@ fn scaling_rows() -> Vec<Row> {
         ("alias-of-nothing", alias("db"), alias("web")),
         ("ingress-denied", closed(json!([])), closed(json!([{}]))),
         ("ingress-denied", closed(only_at(9999)), closed(only_at(8080))),
+        ("ingress-denied", closed(only_at("web")), closed(only_at("http"))),
         ("policy-allows-service-port", closed(only_at(80)), closed(only_at(8080))),
         ("dns-denied", mute(json!([{"ports": [{"port": 443}]}])), mute(json!([{"to": []}]))),
+        ("dns-denied", mute(json!([{"to": [{"podSelector": {}}]}])), mute(json!([{}]))),
         ("quota-exhausted", quota("2"), quota("1900m")),
     ]
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod build;
+mod dependent;
+mod dns;
 mod early;
 mod healthy;
 mod hints;
