@@ -141,7 +141,8 @@ impl Rollback {
                 target.number,
                 if tag.is_empty() { "an image without a version" } else { tag }
             ),
-            way: "select a newer revision with to_revision, or lower min_version".to_owned(),
+            way: "select a revision of a newer version with to_revision, or lower min_version"
+                .to_owned(),
         })
     }
 }

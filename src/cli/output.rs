@@ -251,6 +251,11 @@ pub(crate) fn notices(notices: &[Notice]) {
             Notice::AllRights { user } => format!(
                 "In the sandbox everybody has all rights: --as {user} only changes who is recorded."
             ),
+            Notice::SandboxAnew => {
+                "The sandbox starts anew: the changes that this run has made are not \
+                in it."
+                    .to_owned()
+            }
             Notice::RunbookChanged { name } => format!(
                 "The runbook {name} was modified since the run started: modified steps run again."
             ),

@@ -79,8 +79,10 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
     let ids = KnownNames::new(places.keys().map(String::as_str));
     let mut findings = BTreeSet::new();
     for (finding, node) in runbook.findings.iter().zip(items(root.get("findings"))) {
-        if !findings.insert(finding.id.as_str()) {
-            let at = node.get("id").unwrap_or(node);
+        let at = node.get("id").unwrap_or(node);
+        // a finding of several ids is told once
+        let is_told = faults.iter().any(|fault: &Fault| fault.span == at.span);
+        if !findings.insert(finding.id.as_str()) && !is_told {
             faults.push(Fault::new(
                 "RB0301",
                 at.span.clone(),

@@ -399,7 +399,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DeserializeFailure> {
-        let name = name.to_ascii_lowercase();
+        let name = as_typed(name);
         let entries = self
             .entries(&format!("a mapping with the fields of `{name}` ({})", fields.join(", ")))?;
         for entry in entries.iter().filter(|entry| !fields.contains(&entry.key.as_str())) {
@@ -554,6 +554,18 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
         let node = self.value.take().unwrap_or(self.reader.node);
         seed.deserialize(self.reader.on(node)).map_err(|failure| failure.at(&node.span))
     }
+}
+
+/// The name of a verb, as it is typed, from that of its type: `SetImage` is `set_image`.
+fn as_typed(name: &str) -> String {
+    let mut typed = String::new();
+    for (at, letter) in name.char_indices() {
+        if letter.is_ascii_uppercase() && at > 0 {
+            typed.push('_');
+        }
+        typed.push(letter.to_ascii_lowercase());
+    }
+    typed
 }
 
 #[cfg(test)]

@@ -119,7 +119,13 @@ fn counts(state: &RunState) -> Vec<String> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    if some.is_empty() { vec!["no step was executed".into()] } else { some }
+    // of a step in doubt it is not known whether it was
+    match some {
+        some if some.is_empty() && state.in_doubt().is_empty() => {
+            vec!["no step was executed".into()]
+        }
+        some => some,
+    }
 }
 
 /// What a dry run could see, and what it could not.

@@ -23,11 +23,14 @@ struct Standing<'a> {
     in_progress: Vec<&'a str>,
     not_started: Vec<&'a str>,
     in_doubt: Vec<&'a str>,
+    /// Something is left of what it has changed.
+    has_changed: bool,
 }
 
 impl<'a> Standing<'a> {
     fn of(state: &'a RunState) -> Self {
-        let mut standing = Self { in_doubt: state.in_doubt(), ..Self::default() };
+        let has_changed = state.has_lasting_changes();
+        let mut standing = Self { in_doubt: state.in_doubt(), has_changed, ..Self::default() };
         for step in state.ended().filter(|step| !step.action.is_group()) {
             let path = step.path.as_str();
             match step.outcome {
@@ -78,6 +81,11 @@ impl<'a> Standing<'a> {
             ("In progress", &self.in_progress),
             ("Not started", &self.not_started),
         ];
+        // nothing stops a rollout or a Job but another change
+        let goes_on = (self.has_changed && !self.stopped.is_empty()).then_some(
+            "Only the watching has stopped: the changes that were made stay, and the cluster goes on \
+                with them.",
+        );
         let times: Vec<&str> = self.wait_for_time.iter().map(String::as_str).collect();
         let (before, after) = all.split_at(3);
         let times = [("Waits for a time", &times)];
@@ -87,6 +95,7 @@ impl<'a> Standing<'a> {
             .chain(after)
             .filter(|(_, paths)| !paths.is_empty())
             .map(|(label, paths)| format!("{label}: {}.", some(paths.iter().copied())))
+            .chain(goes_on.map(str::to_owned))
             .collect()
     }
 }

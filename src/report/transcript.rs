@@ -219,14 +219,7 @@ impl Transcript {
         let text = if interrupted.is_deadline() {
             "The time limit of the run has passed: no further step is started.".to_owned()
         } else if !running.is_empty() {
-            let steps = conclusion::some(running.into_iter());
-            // nothing stops a rollout or a Job but another change
-            let goes_on = if state.has_lasting_changes() {
-                " The changes that were made stay, and the cluster goes on with them."
-            } else {
-                ""
-            };
-            format!("Stopped in the middle of {steps}.{goes_on}")
+            format!("Stopped in the middle of {}.", conclusion::some(running.into_iter()))
         } else if !unsent.is_empty() {
             format!("Stopped before any change of {}.", conclusion::some(unsent.into_iter()))
         } else {

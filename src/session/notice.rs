@@ -22,6 +22,8 @@ pub enum Notice {
         /// Who.
         user: String,
     },
+    /// The run goes on in a simulated cluster, which begins anew: what it has changed is not in it.
+    SandboxAnew,
     /// The runbook is not the one that the run began with: changed steps are done again.
     RunbookChanged {
         /// Its name.

@@ -82,6 +82,9 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
         refuse_changed(&plan, &state, &kept, options.despite)?;
         notices.push(Notice::RunbookChanged { name: plan.runbook.name.clone() });
     }
+    if header.target.sandbox.is_some() && state.has_lasting_changes() && !undoes {
+        notices.push(Notice::SandboxAnew);
+    }
     let marks = marked(&plan, &state, &options)?;
     // a run that began in the sandbox goes on there
     let place = &mut options.conduct.cluster;

@@ -71,7 +71,7 @@ pub(super) enum Write {
 /// Verbs whose text can only be what they act on.
 const OF_TARGETS: &[&str] = &[
     "restart", "rollout", "rollback", "describe", "logs", "triage", "diagnose", "related",
-    "events", "delete",
+    "events", "delete", "health",
 ];
 const CRITICAL: &[&str] = &["high", "error", "fatal", "major", "page", "emergency"];
 const WARNING: &[&str] = &["medium", "warn", "minor", "moderate"];
