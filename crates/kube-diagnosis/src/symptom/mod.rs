@@ -9,6 +9,7 @@ mod container;
 mod image;
 mod killer;
 mod maker;
+mod mount;
 mod rejected;
 mod scheduling;
 mod seen;

@@ -16,4 +16,5 @@ mod over;
 mod planted;
 mod reasons;
 mod relations;
+mod remedies;
 mod words;
