@@ -3,7 +3,7 @@
 use super::placement::asked as asked_of_node;
 use super::reason::reason;
 use crate::object::{array, filled, text};
-use crate::symptom::{Symptom, point};
+use crate::symptom::{SILENT, Symptom, point};
 use serde_json::Value;
 
 /// What the title leaves open, in a few words: `main: exit code 3, 2 restarts`.
@@ -50,10 +50,12 @@ pub(super) fn detail(pod: &Value, symptom: &Symptom) -> String {
         {
             said = rest.trim().to_owned();
         }
-        // a command that says nothing leaves nothing behind the colon, and of a hook the kubelet
-        // says no more than that it failed
+        // of a hook the kubelet says no more than that it failed
         let asked = asked(if *probe == HOOK { &spec["lifecycle"][HOOK] } else { &spec[*probe] });
-        if said.is_empty() || *probe == HOOK && said == "PostStartHook failed" && !asked.is_empty()
+        if said == SILENT && !asked.is_empty() {
+            said = format!("{asked} and prints nothing");
+        } else if said.is_empty()
+            || *probe == HOOK && said == "PostStartHook failed" && !asked.is_empty()
         {
             said = asked;
         }

@@ -15,7 +15,7 @@ use super::{surge, taken};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{condition, count, filled, name, timestamp};
 use crate::pod::{is_finished, is_live, is_ready, pod_status, starting_since};
-use crate::symptom::Symptom;
+use crate::symptom::{Symptom, unloadable};
 use crate::view::{View, listed, said};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -321,7 +321,7 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         message => format!("{}: {message}", symptom.reason),
     };
     let mut evidence = vec![Evidence::new(source, said)];
-    let mut hint = symptom.hint.clone();
+    let mut hint = remedy(&symptom, logged).unwrap_or(&symptom.hint).to_owned();
     if let Some(scaling) = scaling(view, pod) {
         hint = format!("{}; otherwise {hint}", scaling.0);
         evidence.push(scaling.1);
@@ -340,6 +340,14 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         Some(log) => with_log(cause, pod, log, is_said),
         None => cause,
     }
+}
+
+/// What to do about a run that has ended, where its last words say that the program could not be
+/// loaded: its code is the same for many reasons.
+pub(super) fn remedy(symptom: &Symptom, logged: Option<&str>) -> Option<&'static str> {
+    let is_own = symptom.exit_code.is_some() && LOGGED.contains(&symptom.id);
+    let words = logged.unwrap_or(&symptom.last_words);
+    reason(words).filter(|_| is_own).and_then(unloadable)
 }
 
 /// Ids of which the log of the container says why.

@@ -1,7 +1,7 @@
 //! Who ended a run: the kubelet does when a probe or a hook fails, whatever code the program then
 //! ends with.
 
-use super::{ObjectEvent, ObjectEvents};
+use super::{ObjectEvent, ObjectEvents, probe};
 use crate::object::{array, timestamp};
 use crate::pod::budget;
 use jiff::{SignedDuration, Timestamp};
@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
         let (_, killer) = pairs.find(|(proof, killer)| proof(self, killer))?;
         let said = self.failure(killer).map_or_else(
             || killer.said.to_owned(),
-            |failed| format!("{}: {}", killer.said, failed.message),
+            |failed| format!("{}: {}", killer.said, probe::said(failed.message)),
         );
         Some((killer, said))
     }
@@ -102,22 +102,22 @@ impl<'a> Run<'a> {
     /// What to do about a kill. One that comes as soon as the probe can have failed, while nothing
     /// listens so far, need not be of a program that hangs.
     pub(super) fn hint(&self, killer: &Killer, said: &str) -> &'static str {
-        let probe = "livenessProbe";
+        let liveness = "livenessProbe";
         let is_early = || {
             let (from, to) = self.started().zip(self.finished())?;
-            let time = budget(&self.spec[probe]);
+            let time = budget(&self.spec[liveness]);
             let grace = self.pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
             let most = time + self.slack(killer) + SignedDuration::from_secs(grace);
             Some(to.duration_since(from) <= most)
         };
-        if killer.probe == Some(probe)
+        if killer.probe == Some(liveness)
             && said.contains("connection refused")
             && !self.spec["startupProbe"].is_object()
             && is_early() == Some(true)
         {
-            return if self.is_undeclared(probe) { UNDECLARED } else { EARLY };
+            return if self.is_undeclared(liveness) { UNDECLARED } else { EARLY };
         }
-        killer.hint
+        killer.probe.and_then(|_| probe::wrong(said)).unwrap_or(killer.hint)
     }
 
     /// Whether the container declares ports, and not that of its probe.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod build;
+mod commands;
 mod early;
 mod healthy;
 mod hints;
