@@ -40,6 +40,10 @@ const END: &[&str] = &[
     "a fatal exception has occurred. program will exit",
     ".conf test failed",
     "build failed",
+    "sigterm",
+    "signal 15",
+    "received signal",
+    "signal received",
 ];
 /// Those that are also said where nothing is wrong.
 pub(super) const FAREWELL: &[&str] =

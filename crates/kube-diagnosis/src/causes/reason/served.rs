@@ -1,0 +1,103 @@
+//! What a server says of those that it serves: it is about them, and not about itself.
+
+use super::level::Level;
+use serde_json::Value;
+use std::net::{IpAddr, SocketAddr};
+
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"];
+/// How many words behind a request its status stands.
+const NEAR: usize = 5;
+/// Fields of an object of JSON with the status of a request.
+const STATUS: &[&str] = &["status", "statusCode", "status_code", "code", "response_code"];
+const METHOD: &[&str] = &["method", "request_method", "verb"];
+
+/// Words of who comes and is turned away.
+const TURNED_AWAY: &[&str] = &[
+    "login",
+    "logon",
+    "log in",
+    "sign in",
+    "password",
+    "authentication fail",
+    "credential",
+    "invalid user",
+    "unauthorized",
+    "bad request",
+    "invalid request",
+    "malformed request",
+    "banned",
+];
+/// Words in front of the address of a peer that has come by itself.
+const FROM: &[&str] = &[
+    "from",
+    "ip",
+    "client",
+    "client_ip",
+    "clientip",
+    "remote",
+    "remote_addr",
+    "remote_ip",
+    "peer",
+    "rhost",
+    "src",
+];
+
+/// The status of the request that a line of an access log is about.
+pub(super) fn access(line: &str, object: Option<&Value>, level: Option<Level>) -> Option<u16> {
+    if !matches!(level, None | Some(Level::Low)) {
+        return None;
+    }
+    let Some(object) = object else { return of_text(line) };
+    let any = |keys: &[&str]| keys.iter().map(|key| &object[*key]).find(|value| !value.is_null());
+    let says_wrong = ["error", "err", "exception"].iter().any(|key| !object[*key].is_null());
+    any(METHOD).filter(|method| method.is_string() && !says_wrong)?;
+    let status = any(STATUS)?;
+    let number = status.as_u64().or_else(|| status.as_str()?.parse().ok());
+    number.and_then(|number| u16::try_from(number).ok())
+}
+
+/// `10.0.0.9 - - [...] "GET /ready HTTP/1.1" 503 157`, `GET /ready 503 1.2 ms`, `[GIN] … | 503 |`.
+fn of_text(line: &str) -> Option<u16> {
+    let status = |words: &str| {
+        words.split([' ', '"', '|']).filter(|word| !word.is_empty()).take(NEAR).find_map(code)
+    };
+    if line.starts_with("[GIN]") {
+        return status(line.split_once('|')?.1);
+    }
+    let path = METHODS.iter().find_map(|method| {
+        let (before, rest) = line.split_once(&format!("{method} "))?;
+        let is_word = !before.ends_with(|one: char| one.is_alphanumeric());
+        let rest = rest.trim_start_matches('"');
+        (is_word && rest.starts_with(['/', '*']) || rest.starts_with("http"))
+            .then_some((before, rest))
+    });
+    let (before, rest) = path?;
+    match rest.split_once(" HTTP/") {
+        Some((_, version)) => status(version.split_once('"')?.1),
+        None if before.is_empty() => code(rest.split_whitespace().nth(1)?),
+        None => None,
+    }
+}
+
+fn code(word: &str) -> Option<u16> {
+    let number = word.parse().ok().filter(|_| word.len() == 3)?;
+    (100..600).contains(&number).then_some(number)
+}
+
+/// Whether a line is about a peer that a server turns away: `Failed login for eve from 1.2.3.4`.
+pub(super) fn is_of_peer(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    let has = |part: &str| lower.contains(part);
+    let hangs_up = has("handshake error") && (has(": eof") || has("connection reset"));
+    if !hangs_up && !TURNED_AWAY.iter().any(|words| has(words)) {
+        return false;
+    }
+    let parts = lower.split(|one: char| one.is_whitespace() || "\"'()[]{},;=<>".contains(one));
+    let words: Vec<&str> = parts
+        .map(|word| word.trim_end_matches([':', '.']))
+        .filter(|word| word.contains(char::is_alphanumeric))
+        .collect();
+    let is_address =
+        |word: &str| word.parse::<IpAddr>().is_ok() || word.parse::<SocketAddr>().is_ok();
+    words.windows(2).any(|two| FROM.contains(&two[0]) && is_address(two[1]))
+}
