@@ -308,8 +308,7 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     let logged = symptom
         .container
         .as_deref()
-        .filter(|_| symptom.exit_code.is_some() || is_read_as_it_runs(&symptom))
-        .filter(|_| symptom.last_words.is_empty())
+        .filter(|_| is_logged(&symptom))
         .and_then(|container| view.snapshot.last_words(name(pod), container));
     let detail = detail(pod, &symptom);
     let source = match &symptom.container {
@@ -328,7 +327,7 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     }
     // what a container writes that runs need not be about its probe: it has to say so, and go on
     let is_said =
-        LOGGED.contains(&symptom.id) || RUNS.contains(&symptom.id) && logged.is_some_and(complains);
+        LOGGED.contains(&symptom.id) || is_complained_of(&symptom) && logged.is_some_and(complains);
     let cause = Cause {
         container: symptom.container.clone(),
         ..Cause::new(id(&symptom), workload, &symptom.reason, detail)
@@ -372,6 +371,22 @@ const RUNS: &[&str] = &[
 /// Whether the log of a container that runs may say why it is not ready.
 fn is_read_as_it_runs(symptom: &Symptom) -> bool {
     RUNS.contains(&symptom.id) && symptom.exit_code.is_none()
+}
+
+/// Ids of a container that ran until its probe had it ended: it may have said why it did not answer.
+const KILLED: &[&str] = &["liveness-probe-kills", "startup-probe-kills"];
+
+/// Whether the log of a container that ran on may say what is wrong with it.
+fn is_complained_of(symptom: &Symptom) -> bool {
+    RUNS.contains(&symptom.id) || KILLED.contains(&symptom.id)
+}
+
+/// Whether the log of its container says more than is known: of a run that has left its last words
+/// they are its end, unless they are the words of its probe.
+fn is_logged(symptom: &Symptom) -> bool {
+    is_read_as_it_runs(symptom)
+        || KILLED.contains(&symptom.id)
+        || symptom.exit_code.is_some() && symptom.last_words.is_empty()
 }
 
 /// A cause with the log of its container as evidence, and the line that says why in its sentence.
@@ -429,7 +444,7 @@ pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, 
     for (pod, symptom) in seen(view).into_iter().chain(over) {
         let Some(container) = &symptom.container else { continue };
         let waits = is_read_as_it_runs(&symptom);
-        if !waits && (symptom.exit_code.is_none() || !symptom.last_words.is_empty()) {
+        if !is_logged(&symptom) {
             continue;
         }
         // one pod speaks for all of its workload, and each of its containers for itself
@@ -439,10 +454,11 @@ pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, 
         }
         known.push(key);
         let before = !waits && has_new_run(pod, container);
-        wanted.push((waits, (name(pod).to_owned(), container.clone(), before)));
+        wanted
+            .push((is_complained_of(&symptom), (name(pod).to_owned(), container.clone(), before)));
     }
     // how a container ended says more
-    wanted.sort_by_key(|(waits, _)| *waits);
+    wanted.sort_by_key(|(runs, _)| *runs);
     wanted.into_iter().map(|(_, log)| log).take(most).collect()
 }
 

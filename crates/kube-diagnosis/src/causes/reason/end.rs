@@ -42,8 +42,9 @@ const END: &[&str] = &[
     "build failed",
     "sigterm",
     "signal 15",
-    "received signal",
-    "signal received",
+    "signal: terminated",
+    "signal terminated",
+    "terminated signal",
 ];
 /// Those that are also said where nothing is wrong.
 pub(super) const FAREWELL: &[&str] =

@@ -64,17 +64,16 @@ fn of_text(line: &str) -> Option<u16> {
     if line.starts_with("[GIN]") {
         return status(line.split_once('|')?.1);
     }
-    let path = METHODS.iter().find_map(|method| {
+    let request = METHODS.iter().find_map(|method| {
         let (before, rest) = line.split_once(&format!("{method} "))?;
         let is_word = !before.ends_with(|one: char| one.is_alphanumeric());
-        let rest = rest.trim_start_matches('"');
-        (is_word && rest.starts_with(['/', '*']) || rest.starts_with("http"))
-            .then_some((before, rest))
+        is_word.then_some((before, rest.trim_start_matches('"')))
     });
-    let (before, rest) = path?;
+    let (before, rest) = request.filter(|(_, rest)| rest.starts_with(['/', '*', 'h']))?;
     match rest.split_once(" HTTP/") {
         Some((_, version)) => status(version.split_once('"')?.1),
-        None if before.is_empty() => code(rest.split_whitespace().nth(1)?),
+        // what has the name of a host is asked, and not served
+        None if before.is_empty() && rest.starts_with('/') => code(rest.split_whitespace().nth(1)?),
         None => None,
     }
 }
