@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::detail::detail as in_particular;
-use super::pods::{has_new_run, remedy};
+use super::logs::{has_new_run, remedy};
 use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
 use crate::diagnosis::title;

@@ -240,7 +240,7 @@ pub(super) fn find<'a>(
         .seen([Evidence::new(format!("pod/{}", name(pod)), symptom.message.clone())])
         .hint(format!("if it happens again: {}", symptom.hint));
         if let Some(log) = logged {
-            cause = super::pods::with_log(cause, pod, log, symptom.last_words.is_empty());
+            cause = super::logs::with_log(cause, pod, log, symptom.last_words.is_empty());
         }
         found.push(cause);
     }
