@@ -1,9 +1,10 @@
 //! Which logs of containers are read, what they say, and what to do about that.
 
+use super::detail::container_of;
 use super::pods::{over, seen};
 use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, count, name};
+use crate::object::{array, count, filled, name};
 use crate::symptom::{Symptom, unloadable};
 use crate::view::View;
 use serde_json::Value;
@@ -54,6 +55,18 @@ pub(super) fn is_logged(symptom: &Symptom) -> bool {
     is_read_as_it_runs(symptom)
         || KILLED.contains(&symptom.id)
         || symptom.exit_code.is_some() && symptom.last_words.is_empty()
+}
+
+/// Whether the log of a container that ran on says what is wrong with it.
+pub(super) fn complains(pod: &Value, container: &str, log: &str) -> bool {
+    let spec = container_of(pod, container).0;
+    let probes = ["startupProbe", "readinessProbe", "livenessProbe"].map(|probe| &spec[probe]);
+    let paths: Vec<&str> = probes
+        .iter()
+        .filter(|probe| probe["httpGet"].is_object())
+        .map(|probe| filled(&probe["httpGet"]["path"]).unwrap_or("/"))
+        .collect();
+    super::reason::complains(log, &paths)
 }
 
 /// A cause with the log of its container as evidence, and the line that says why in its sentence.

@@ -2,12 +2,11 @@
 
 use super::detail::detail;
 use super::init;
-use super::logs::{LOGGED, is_complained_of, is_logged, remedy, with_log};
+use super::logs::{LOGGED, complains, is_complained_of, is_logged, remedy, with_log};
 use super::mount;
 use super::open::{Open, completed, kept_open, never_ready};
 use super::past::{self, Tense};
 use super::policy;
-use super::reason::complains;
 use super::removed;
 use super::revision::{ROLLING, has_its_rollout, lacks_pods};
 use super::standby::{STANDBY, stands_by};
@@ -327,8 +326,10 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         evidence.push(scaling.1);
     }
     // what a container writes that runs need not be about its probe: it has to say so, and go on
-    let is_said =
-        LOGGED.contains(&symptom.id) || is_complained_of(&symptom) && logged.is_some_and(complains);
+    let container = symptom.container.as_deref().unwrap_or_default();
+    let complains_of = |log: &str| complains(pod, container, log);
+    let is_said = LOGGED.contains(&symptom.id)
+        || is_complained_of(&symptom) && logged.is_some_and(complains_of);
     let cause = Cause {
         container: symptom.container.clone(),
         ..Cause::new(id(&symptom), workload, &symptom.reason, detail)

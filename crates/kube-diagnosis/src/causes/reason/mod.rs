@@ -22,6 +22,7 @@ mod words;
 
 use level::Level;
 use line::Line;
+use served::is_of_other_request;
 use trace::{said_at, section};
 
 /// How many lines from the end on are looked at: a trace of Java has about as many.
@@ -56,11 +57,13 @@ pub(super) fn mentions(line: &str) -> bool {
 
 /// Whether the log of a container that runs says what is wrong now: its reason is the last that it
 /// says, but for requests that have failed since and for its end, or comes again and again. Whom the
-/// program turns away is not what is wrong with it.
-pub(super) fn complains(log: &str) -> bool {
+/// program turns away is not what is wrong with it, nor what is wrong with a request, unless it is one
+/// of its probes, which ask for these paths.
+pub(super) fn complains(log: &str, paths: &[&str]) -> bool {
     let lines = || log.lines().rev().map(str::trim).filter(|line| !line.is_empty());
     let complaint = reason(log).map(Line::new);
-    complaint.filter(|line| line.mentions() && !line.is_of_peer()).is_some_and(|line| {
+    let is_own = |line: &Line<'_>| !line.is_of_peer() && !is_of_other_request(&line.plain, paths);
+    complaint.filter(|line| line.mentions() && is_own(line)).is_some_and(|line| {
         let shape = without_digits(line.raw);
         last(log).is_some_and(|last| last == line.raw)
             || lines().take(AGAIN).filter(|other| without_digits(other) == shape).count() > 1

@@ -8,7 +8,7 @@ const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPT
 /// How many words behind a request its status stands.
 const NEAR: usize = 5;
 /// Fields of an object of JSON with the status of a request.
-const STATUS: &[&str] = &["status", "statusCode", "status_code", "code", "response_code"];
+const STATUS: &[&str] = &["status", "statusCode", "status_code", "code", "response_code", "resp"];
 const METHOD: &[&str] = &["method", "request_method", "verb"];
 
 /// Words of who comes and is turned away.
@@ -21,7 +21,9 @@ const TURNED_AWAY: &[&str] = &[
     "authentication fail",
     "credential",
     "invalid user",
-    "unauthorized",
+    "invalid token",
+    "unauthorized request",
+    "unauthorized access",
     "bad request",
     "invalid request",
     "malformed request",
@@ -56,13 +58,20 @@ pub(super) fn access(line: &str, object: Option<&Value>, level: Option<Level>) -
     number.and_then(|number| u16::try_from(number).ok())
 }
 
-/// `10.0.0.9 - - [...] "GET /ready HTTP/1.1" 503 157`, `GET /ready 503 1.2 ms`, `[GIN] … | 503 |`.
+/// `10.0.0.9 - - [...] "GET /ready HTTP/1.1" 503 157`, `GET /ready 503 1.2 ms`, `[GIN] … | 503 |`, and
+/// of Rails `Completed 503 Service Unavailable in 3ms`.
 fn of_text(line: &str) -> Option<u16> {
     let status = |words: &str| {
         words.split([' ', '"', '|']).filter(|word| !word.is_empty()).take(NEAR).find_map(code)
     };
     if line.starts_with("[GIN]") {
         return status(line.split_once('|')?.1);
+    }
+    if let Some(rest) = line.strip_prefix("Completed ") {
+        return code(rest.split(' ').next()?);
+    }
+    if let Some(status) = of_fields(line) {
+        return Some(status);
     }
     let request = METHODS.iter().find_map(|method| {
         let (before, rest) = line.split_once(&format!("{method} "))?;
@@ -78,9 +87,27 @@ fn of_text(line: &str) -> Option<u16> {
     }
 }
 
+/// `method=GET path=/ready status=503`, and of the API machinery `verb="GET" URI="/readyz" resp=500`.
+fn of_fields(line: &str) -> Option<u16> {
+    let fields = || line.split_whitespace().filter_map(|word| word.split_once('='));
+    let bare = |value: &str| value.trim_matches('"').to_owned();
+    let mut methods = fields().filter(|(key, _)| METHOD.contains(key));
+    methods.find(|(_, value)| METHODS.contains(&bare(value).as_str()))?;
+    fields().filter(|(key, _)| STATUS.contains(key)).find_map(|(_, value)| code(&bare(value)))
+}
+
 fn code(word: &str) -> Option<u16> {
     let number = word.parse().ok().filter(|_| word.len() == 3)?;
     (100..600).contains(&number).then_some(number)
+}
+
+/// Whether a line of nginx is about a request for another path than these: what it did not find for
+/// somebody. If what is behind it does not answer, that is for all.
+pub(super) fn is_of_other_request(line: &str, paths: &[&str]) -> bool {
+    let request = line.split_once("client: ").and_then(|(_, rest)| rest.split_once("request: \""));
+    let target = request.and_then(|(_, request)| request.split(' ').nth(1));
+    let path = target.and_then(|target| target.split('?').next());
+    path.is_some_and(|path| !paths.contains(&path)) && !line.contains("upstream")
 }
 
 /// Whether a line is about a peer that a server turns away: `Failed login for eve from 1.2.3.4`.

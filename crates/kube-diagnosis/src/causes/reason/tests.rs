@@ -199,7 +199,26 @@ fn a_container_that_runs_complains_of_what_is_wrong_with_itself() {
             served("panic: no tickets\n\ngoroutine 1 [running]:\nmain.main()\n\t/a.go:1 +0x1", ""),
             "panic: no tickets",
         ),
+        // what has failed is waited for, or started again in the same container
+        (
+            "Error: REDIS_URL is not set\n    at x (/a.js:3:7)\n\nNode.js v20.11.0\n[nodemon] app \
+                crashed - waiting for file changes before starting...".to_owned(),
+            "Error: REDIS_URL is not set",
+        ),
+        (
+            "KeyError: 'DB'\n1 INFO exited: app (exit status 1; not expected)\n2 INFO gave up: app \
+                entered FATAL state, too many start retries too quickly".to_owned(),
+            "KeyError: 'DB'",
+        ),
+        (
+            "SEVERE [main] listenerStart\njava.lang.IllegalStateException: no licence\n\tat \
+                a.B.c(B.java:1)\nSEVERE [main] One or more listeners failed to start. Full details will be \
+                found in the appropriate container log file\nSEVERE [main] Context [/app] startup failed \
+                due to previous errors".to_owned(),
+            "java.lang.IllegalStateException: no licence",
+        ),
         // what it says of its peer is about itself
+        ("Error response from 10.0.0.7: unauthorized".to_owned(), "Error response from 10.0.0.7: unauthorized"),
         (
             "Access denied for user 'app'@'10.0.0.5' (using password: YES)".to_owned(),
             "Access denied for user 'app'@'10.0.0.5' (using password: YES)",
@@ -207,7 +226,7 @@ fn a_container_that_runs_complains_of_what_is_wrong_with_itself() {
         (format!("{refused}\nINFO stopping"), refused),
         (format!("{refused}\nreceived signal 15\nINFO stopping"), refused),
     ] {
-        assert!(complains(&log), "{log}");
+        assert!(complains(&log, &[]), "{log}");
         assert_eq!(reason(&log), Some(wanted), "{log}");
     }
     for log in [
@@ -215,6 +234,8 @@ fn a_container_that_runs_complains_of_what_is_wrong_with_itself() {
         "sshd: Failed password for root from 1.2.3.4 port 2200 ssh2",
         "sshd: Invalid user admin from 1.2.3.4 port 2200",
         "auth: invalid credentials user=eve ip=1.2.3.4",
+        "ERROR invalid token from 10.0.0.9:3142",
+        "connection refused\n10.0.0.9 - - \"GET /items HTTP/1.1\" 200 13",
         "su: authentication failure; user=eve rhost=1.2.3.4",
         "http: TLS handshake error from 10.0.0.9:3412: EOF",
         r#"{"level":"error","msg":"Authentication failed","client":"10.0.0.9:3412"}"#,
@@ -223,8 +244,23 @@ fn a_container_that_runs_complains_of_what_is_wrong_with_itself() {
         "connection refused\nINFO:     Application startup complete.",
         "Summary: Errors: 0, Warnings: 3",
     ] {
-        assert!(!complains(log), "{log}");
+        assert!(!complains(log, &[]), "{log}");
     }
+}
+
+/// nginx says at every request what it did not find for it.
+#[test]
+fn what_is_wrong_with_a_request_is_told_of_that_of_a_probe() {
+    let line = "[error] 29#29: *1 directory index of \"/usr/share/nginx/html/\" is forbidden, client: \
+        10.0.0.9, server: localhost, request: \"GET / HTTP/1.1\", host: \"web\"";
+    let other = line.replace("GET / ", "GET /favicon.ico?v=1 ");
+    for paths in [&["/"][..], &["/ready", "/"]] {
+        assert!(complains(line, paths) && !complains(&other, paths), "{paths:?}");
+    }
+    assert!(complains(&other, &["/favicon.ico"]));
+    // whatever was asked for, what is behind it is down
+    let behind = format!("{other}, upstream: \"http://127.0.0.1:9000/\"");
+    assert!(complains(&behind, &["/"]));
 }
 
 #[test]
