@@ -10,14 +10,19 @@ pub(super) fn is_absent(message: &str) -> bool {
         || has("the system cannot find the file specified")
 }
 
-/// Whether a shell says so of a command that it is to run: `sh: curl: not found`, `/bin/sh: 1: curl:
-/// not found`, `bash: line 1: curl: command not found`. What else is not found may be anything.
-pub(super) fn is_unknown_to_shell(message: &str) -> bool {
-    message.lines().any(|line| {
-        let of_shell = ["sh: ", "bash: ", "ash: "].iter().any(|shell| line.contains(shell));
+/// Whether a shell says so of a command that it is to run: `/bin/sh: 1: curl: not found`, `/d/ok.sh:
+/// line 2: curl: not found`, `bash: line 1: curl: command not found`. What else is not found may be
+/// anything.
+pub(super) fn is_unknown_to_shell(said: &str) -> bool {
+    said.lines().any(|line| {
+        let first = line.split(": ").next().unwrap_or_default();
+        let name = first.rsplit('/').next().unwrap_or_default();
+        let of_shell = SHELLS.contains(&name) || line.contains(": line ");
         line.ends_with(": command not found") || of_shell && line.ends_with(": not found")
     })
 }
+
+const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "ksh", "zsh"];
 
 pub(super) const FORMAT: &str = "use an image that is built for the architecture of the node; if it \
     is, the file is no program: a script needs an interpreter (#!) in its first line";

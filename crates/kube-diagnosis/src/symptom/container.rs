@@ -1,7 +1,7 @@
 //! Symptoms of one container.
 
 use super::command::{is_absent, unloadable};
-use super::killer::{HOOK, Run};
+use super::killer::{Run, hook_hint};
 use super::{ObjectEvent, PodCase, STARTING, Symptom, image, probe};
 use crate::object::{array, filled, text, timestamp};
 use crate::pod::{end_text, patience, restart_policy, startup_time};
@@ -174,7 +174,7 @@ impl ContainerCase<'_> {
                         && event.container.is_none_or(|name| name == self.name)
                 });
                 let message = event.map_or(message, |event| event.message);
-                Some(self.make("post-start-hook-failed", reason, message, HOOK))
+                Some(self.make("post-start-hook-failed", reason, message, hook_hint(message)))
             }
             _ => {
                 Some(self.make("container-waiting", reason, message, "check the events of the pod"))

@@ -1,6 +1,7 @@
 //! Who ended a run: the kubelet does when a probe or a hook fails, whatever code the program then
 //! ends with.
 
+use super::command::is_absent;
 use super::{ObjectEvent, ObjectEvents, probe};
 use crate::object::{array, timestamp};
 use crate::pod::budget;
@@ -61,8 +62,18 @@ const KILLERS: &[Killer] = &[
     },
 ];
 
-pub(super) const HOOK: &str = "fix lifecycle.postStart: run its command in the container, and \
+const HOOK: &str = "fix lifecycle.postStart: run its command in the container, and \
     have it wait for its dependencies";
+
+/// What to do about a postStart hook that fails. The event of older
+/// kubelets has what it says.
+pub(super) fn hook_hint(message: &str) -> &'static str {
+    if is_absent(message) {
+        "use a command for lifecycle.postStart that is in the image: its command is not"
+    } else {
+        HOOK
+    }
+}
 
 const UNDECLARED: &str = "check the port of the liveness probe, which the container does not declare, and \
     where nothing listens; if it is right, give the program time to start, by a startupProbe or a higher \
@@ -117,7 +128,10 @@ impl<'a> Run<'a> {
         {
             return if self.is_undeclared(liveness) { UNDECLARED } else { EARLY };
         }
-        killer.probe.and_then(|_| probe::wrong(said)).unwrap_or(killer.hint)
+        match killer.probe {
+            Some(_) => probe::wrong(said).unwrap_or(killer.hint),
+            None => hook_hint(said),
+        }
     }
 
     /// Whether the container declares ports, and not that of its probe.

@@ -23,7 +23,7 @@ mod words;
 pub(crate) use command::unloadable;
 pub(crate) use maker::not_made_of;
 pub use maker::{Maker, not_made};
-pub(crate) use probe::{SILENT, said as said_by_probe};
+pub(crate) use probe::{SILENT, own_words as own_words_of_probe, said as said_by_probe};
 pub use words::{Said, blame, few, ill, unready};
 pub(crate) use words::{point, shortened};
 

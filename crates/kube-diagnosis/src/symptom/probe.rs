@@ -5,6 +5,20 @@ use super::command::{is_absent, is_unknown_to_shell};
 /// What is said of a command that leaves nothing behind the colon.
 pub(crate) const SILENT: &str = "the command printed nothing";
 
+/// How the kubelet introduces what a probe says, after the word for the probe
+/// (pkg/kubelet/prober/prober.go); one that could not be asked has errored.
+const INTRODUCED: &[&str] =
+    &[" probe failed:", " probe errored and resulted in unknown state:", " probe errored:"];
+
+/// What a probe of this sort says: what follows the words of the kubelet.
+pub(crate) fn own_words<'a>(message: &'a str, word: &str) -> &'a str {
+    let parts = INTRODUCED.iter().find_map(|part| message.split_once(part));
+    match parts {
+        Some((before, rest)) if before.eq_ignore_ascii_case(word) => rest.trim(),
+        _ => message,
+    }
+}
+
 /// The message of a failed probe: only a command can fail without a word.
 pub(crate) fn said(message: &str) -> String {
     let message = message.trim();
@@ -21,7 +35,7 @@ pub(super) fn wrong(message: &str) -> Option<&'static str> {
     let hint = if is_absent(message) {
         "use a command for the probe that is in the image, or another sort of probe: the command of the \
             probe is not in the image"
-    } else if is_unknown_to_shell(message) {
+    } else if is_unknown_to_shell(message.rsplit(" probe failed: ").next().unwrap_or(message)) {
         "call only what is in the image, or use another sort of probe: a command that the probe calls is \
             not in the image"
     } else if has("exec: \"") && has("permission denied") {

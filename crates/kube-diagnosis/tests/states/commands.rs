@@ -107,6 +107,7 @@ fn a_probe_whose_command_is_not_in_the_image_or_speaks_another_protocol_is_wrong
         (format!("failed: {runc}\"curl\": executable file not found in $PATH: unknown"), "not in the image"),
         ("failed: executable file `curl` not found in $PATH: No such file or directory".into(), "not in the image"),
         ("failed: /bin/sh: curl: not found".into(), "a command that the probe calls"),
+        ("failed: /d/ok.sh: line 2: curl: not found".into(), "a command that the probe calls"),
         ("failed: sh: line 1: curl: command not found".into(), "a command that the probe calls"),
         (format!("failed: {runc}\"/d/ok\": permission denied: unknown"), "check the mode"),
         (
@@ -150,10 +151,16 @@ fn a_probe_whose_command_is_not_in_the_image_or_speaks_another_protocol_is_wrong
             directory: unknown"
     );
     assert!(probed("readiness-failing", &errored).hint.contains("not in the image"));
+    let named =
+        "errored and resulted in unknown state: strconv.Atoi: parsing \"web\": invalid syntax";
+    let sentence = probed("readiness-failing", named).sentence();
+    assert!(sentence.contains("probe: main: strconv.Atoi: parsing"), "{sentence}");
     // what the command itself does not find may come
-    for message in
-        ["failed: cat: /tmp/healthy: No such file or directory", "failed: route: not found"]
-    {
+    for message in [
+        "failed: cat: /tmp/healthy: No such file or directory",
+        "failed: route: not found",
+        "failed: refresh: token: not found",
+    ] {
         let hint = probed("readiness-failing", message).hint;
         assert!(hint.contains("run the probe by hand"), "{message}: {hint}");
     }
@@ -180,4 +187,32 @@ fn a_probe_that_prints_nothing_is_said_to() {
     all.push(of_main("web-a", "Unhealthy", "61s", "Readiness probe failed: "));
     let sentence = first(all, None).sentence();
     assert!(sentence.contains("Readiness probe failed: the command printed nothing"), "{sentence}");
+}
+
+#[test]
+fn a_job_whose_program_cannot_be_loaded_is_told_what_to_do_first() {
+    let hint = |log: &str| {
+        let run = json!({"name": "main", "ready": false, "restartCount": 0,
+            "state": ended("Error", 255, "1m")});
+        let status = json!({"status": {"phase": "Failed", "containerStatuses": [run]}});
+        let pod = owned(merged(pod("web-a", json!({})), status), "Job", "import");
+        let all = vec![job("import", "Failed", "BackoffLimitExceeded", json!({})), pod];
+        first(all, Some(log)).hint
+    };
+    let told = hint("exec /d/bin: exec format error");
+    assert!(told.contains(FORMAT) && told.ends_with("create the Job again"), "{told}");
+    assert!(!hint("no licence").contains(FORMAT));
+}
+
+#[test]
+fn a_hook_whose_command_is_not_in_the_image_needs_another() {
+    let hint = |message: &str| {
+        let mut all = web_with(ill_pod("web-a", waiting("PostStartHookError", "")));
+        all.push(of_main("web-a", "FailedPostStartHook", "1m", message));
+        first(all, None).hint
+    };
+    let absent = "Exec lifecycle hook ([/d/ok]) for Container \"main\" failed - error: exec: \"/d/ok\": \
+        stat /d/ok: no such file or directory";
+    assert!(hint(absent).contains("that is in the image"), "{}", hint(absent));
+    assert!(hint("PostStartHook failed").contains("fix lifecycle.postStart"));
 }
