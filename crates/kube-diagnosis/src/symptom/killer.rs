@@ -65,8 +65,8 @@ const KILLERS: &[Killer] = &[
 const HOOK: &str = "fix lifecycle.postStart: run its command in the container, and \
     have it wait for its dependencies";
 
-/// What to do about a postStart hook that fails. The event of older
-/// kubelets has what it says.
+/// What to do about a postStart hook that fails. The event of older kubelets has
+/// what it says.
 pub(super) fn hook_hint(message: &str) -> &'static str {
     if is_absent(message) {
         "use a command for lifecycle.postStart that is in the image: its command is not"
