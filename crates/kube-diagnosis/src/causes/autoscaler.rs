@@ -24,7 +24,7 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     let all = view.of("HorizontalPodAutoscaler").iter().filter(|hpa| !is_deleting(hpa));
     let mut found: Vec<Cause> = Vec::new();
     for hpa in all {
-        let cause = unable(hpa)
+        let cause = unable(view, hpa)
             .or_else(|| rivals(view, hpa, &found))
             .or_else(|| blind(view, hpa, so_far))
             .or_else(|| maxed_out(hpa));
@@ -83,7 +83,7 @@ fn target(hpa: &Value) -> Object {
     Object::named(text(&reference["kind"]), namespace, text(&reference["name"]))
 }
 
-fn unable(hpa: &Value) -> Option<Cause> {
+fn unable(view: &View<'_>, hpa: &Value) -> Option<Cause> {
     let able = stated(hpa, "AbleToScale", "False")?;
     let reason = text(&able["reason"]);
     // waiting after a change is its work
@@ -92,13 +92,52 @@ fn unable(hpa: &Value) -> Option<Cause> {
     }
     let missing = reason == "FailedGetScale" && text(&able["message"]).contains("not found");
     let (id, hint) = if missing {
-        ("hpa-target-missing", "correct scaleTargetRef, or create the workload")
+        ("hpa-target-missing", "correct scaleTargetRef, or create the workload".to_owned())
     } else {
-        ("hpa-scale-failed", "check the message: rights, admission or the workload itself")
+        ("hpa-scale-failed", unable_hint(view, hpa, text(&able["message"])))
     };
     let detail = format!("{}: {}", target(hpa), text(&able["message"]));
     let said = [Evidence::condition(hpa, able)];
     Some(Cause::new(id, Object::of(hpa), reason, detail).seen(said).hint(hint))
+}
+
+/// Kinds of Kubernetes that can be scaled, with the version that they are served in.
+const SCALED: &[(&str, &str)] = &[
+    ("Deployment", "apps/v1"),
+    ("ReplicaSet", "apps/v1"),
+    ("StatefulSet", "apps/v1"),
+    ("ReplicationController", "v1"),
+];
+
+/// What to do where the scale of the target cannot be read (pkg/controller/podautoscaler,
+/// `reconcileAutoscaler`): the API server knows no such version, no such kind, or no scale of it.
+fn unable_hint(view: &View<'_>, hpa: &Value, message: &str) -> String {
+    let has = |part: &str| message.contains(part);
+    let kind = text(&hpa["spec"]["scaleTargetRef"]["kind"]);
+    let served = SCALED.iter().find(|(own, _)| *own == kind).map(|(_, version)| *version);
+    if has("no matches for kind") || has("unexpected GroupVersion string") {
+        let target = target(hpa);
+        let is_there = view.get(kind, &target.name).is_some();
+        match served {
+            Some(version) if is_there => {
+                format!("correct scaleTargetRef.apiVersion: {target} has {version}")
+            }
+            Some(version) => format!(
+                "correct scaleTargetRef.apiVersion and scaleTargetRef.kind: a {kind} has {version}"
+            ),
+            None => {
+                "correct scaleTargetRef.kind and scaleTargetRef.apiVersion: the API server serves \
+                no such kind"
+                    .to_owned()
+            }
+        }
+    } else if has("could not find the requested resource") || has("unrecognized resource") {
+        "refer to a workload that has a scale subresource, or add subresources.scale to its \
+            CustomResourceDefinition"
+            .to_owned()
+    } else {
+        "check the message: rights, admission or the workload itself".to_owned()
+    }
 }
 
 fn blind(view: &View<'_>, hpa: &Value, so_far: &[Cause]) -> Option<Cause> {

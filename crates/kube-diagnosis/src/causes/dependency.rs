@@ -18,6 +18,7 @@ const EXPLAINED: &[&str] = &[
     "init-container-waits",
     "readiness-failing",
     "startup-failing",
+    "startup-probe-kills",
 ];
 /// Ids of one port of a Service.
 const PORTS: &[&str] = &["listens-on-loopback", "not-listening", "target-port-mismatch"];

@@ -3,7 +3,7 @@
 use super::placement::asked as asked_of_node;
 use super::reason::reason;
 use crate::object::{array, filled, text};
-use crate::symptom::{Symptom, point};
+use crate::symptom::{SILENT, Symptom, own_words_of_probe, point};
 use serde_json::Value;
 
 /// What the title leaves open, in a few words: `main: exit code 3, 2 restarts`.
@@ -44,16 +44,13 @@ pub(super) fn detail(pod: &Value, symptom: &Symptom) -> String {
     said.truncate(said.find(" (pod: \"").unwrap_or(said.len()));
     if let Some((_, probe, by)) = PROBES.iter().find(|(id, ..)| *id == symptom.id) {
         said = said.trim_start_matches(by).to_owned();
-        let word = probe.trim_end_matches("Probe");
-        if let Some((before, rest)) = said.split_once(" probe failed:")
-            && before.eq_ignore_ascii_case(word)
-        {
-            said = rest.trim().to_owned();
-        }
-        // a command that says nothing leaves nothing behind the colon, and of a hook the kubelet
-        // says no more than that it failed
+        said = own_words_of_probe(&said, probe.trim_end_matches("Probe")).to_owned();
+        // of a hook the kubelet says no more than that it failed
         let asked = asked(if *probe == HOOK { &spec["lifecycle"][HOOK] } else { &spec[*probe] });
-        if said.is_empty() || *probe == HOOK && said == "PostStartHook failed" && !asked.is_empty()
+        if said == SILENT && !asked.is_empty() {
+            said = format!("{asked} and prints nothing");
+        } else if said.is_empty()
+            || *probe == HOOK && said == "PostStartHook failed" && !asked.is_empty()
         {
             said = asked;
         }

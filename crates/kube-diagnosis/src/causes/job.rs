@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::detail::detail as in_particular;
-use super::pods::has_new_run;
+use super::logs::{has_new_run, remedy};
 use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
 use crate::diagnosis::title;
@@ -61,6 +61,9 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
             .container
             .as_deref()
             .and_then(|container| view.snapshot.last_words(name(pod), container));
+        if let Some(remedy) = remedy(&symptom, words) {
+            hint = format!("{remedy}; then create the Job again");
+        }
         if let Some(words) = words {
             detail = format!("{detail}: {}", reason(words).unwrap_or_default());
             evidence.push(Evidence::new(format!("log of pod/{}", name(pod)), excerpt(words)));

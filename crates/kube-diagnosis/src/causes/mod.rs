@@ -18,6 +18,7 @@ mod ingress;
 mod init;
 mod job;
 mod leaving;
+mod logs;
 mod mount;
 mod namespace;
 mod node;
@@ -155,7 +156,7 @@ pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
 /// The containers whose log tells why they ended: pod, container, and whether it is the log of the
 /// run before.
 pub(crate) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
-    let mut wanted = pods::wanted_logs(view, most);
+    let mut wanted = logs::wanted_logs(view, most);
     wanted.extend(job::wanted_logs(view));
     wanted.truncate(most);
     wanted

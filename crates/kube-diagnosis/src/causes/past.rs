@@ -6,7 +6,7 @@ use super::detail::container_of;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, count, name, text, timestamp};
 use crate::pod::{is_finished, is_live, is_ready};
-use crate::symptom::{Symptom, point};
+use crate::symptom::{Symptom, point, said_by_probe};
 use crate::view::View;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -119,10 +119,10 @@ pub(super) fn unready(view: &View<'_>, pod: &Value) -> Option<(Symptom, String)>
     let failed = view.last_event(pod, |event| {
         event.reason == "Unhealthy" && event.message.starts_with("Readiness probe")
     })?;
-    let words =
-        format!("{} was not ready until {}: {}", name(pod), view.ago(since), failed.message);
+    let said = said_by_probe(failed.message);
+    let words = format!("{} was not ready until {}: {said}", name(pod), view.ago(since));
     let hint = "find out what its readiness probe waits for: the Service was without this pod";
-    let symptom = Symptom::of_pod("readiness-failing", failed.reason, failed.message, hint);
+    let symptom = Symptom::of_pod("readiness-failing", failed.reason, said, hint);
     is_recent(failed.at).then_some((symptom, words))
 }
 
@@ -240,7 +240,7 @@ pub(super) fn find<'a>(
         .seen([Evidence::new(format!("pod/{}", name(pod)), symptom.message.clone())])
         .hint(format!("if it happens again: {}", symptom.hint));
         if let Some(log) = logged {
-            cause = super::pods::with_log(cause, pod, log, symptom.last_words.is_empty());
+            cause = super::logs::with_log(cause, pod, log, symptom.last_words.is_empty());
         }
         found.push(cause);
     }

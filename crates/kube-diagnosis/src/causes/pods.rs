@@ -2,17 +2,17 @@
 
 use super::detail::detail;
 use super::init;
+use super::logs::{LOGGED, complains, is_complained_of, is_logged, remedy, with_log};
 use super::mount;
 use super::open::{Open, completed, kept_open, never_ready};
 use super::past::{self, Tense};
-use super::reason::{complains, excerpt, reason};
 use super::removed;
 use super::revision::{ROLLING, has_its_rollout, lacks_pods};
 use super::standby::{STANDBY, stands_by};
 use super::{Kind, dns, forbidden, governing};
 use super::{surge, taken};
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, count, filled, name, timestamp};
+use crate::object::{condition, filled, name, timestamp};
 use crate::pod::{is_finished, is_live, is_ready, pod_status, starting_since};
 use crate::symptom::Symptom;
 use crate::view::{View, listed, said};
@@ -213,13 +213,13 @@ pub(super) fn recovered(view: &View<'_>, present: &[Cause]) -> Vec<Cause> {
 }
 
 /// The symptoms of all pods that say something about the present.
-fn seen<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom)> {
+pub(super) fn seen<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom)> {
     let told = told(view).filter(|(.., tense)| matches!(tense, Tense::Present));
     told.map(|(pod, symptom, _)| (pod, symptom)).collect()
 }
 
 /// The symptoms of pods that work again, with what was wrong.
-fn over<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom, String)> {
+pub(super) fn over<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom, String)> {
     let told = told(view).filter_map(|(pod, symptom, tense)| match tense {
         Tense::Recovered(words) => Some((pod, symptom, words)),
         Tense::Present | Tense::Over => None,
@@ -307,8 +307,7 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     let logged = symptom
         .container
         .as_deref()
-        .filter(|_| symptom.exit_code.is_some() || is_read_as_it_runs(&symptom))
-        .filter(|_| symptom.last_words.is_empty())
+        .filter(|_| is_logged(&symptom))
         .and_then(|container| view.snapshot.last_words(name(pod), container));
     let detail = detail(pod, &symptom);
     let source = match &symptom.container {
@@ -320,14 +319,16 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         message => format!("{}: {message}", symptom.reason),
     };
     let mut evidence = vec![Evidence::new(source, said)];
-    let mut hint = symptom.hint.clone();
+    let mut hint = remedy(&symptom, logged).unwrap_or(&symptom.hint).to_owned();
     if let Some(scaling) = scaling(view, pod) {
         hint = format!("{}; otherwise {hint}", scaling.0);
         evidence.push(scaling.1);
     }
     // what a container writes that runs need not be about its probe: it has to say so, and go on
-    let is_said =
-        LOGGED.contains(&symptom.id) || RUNS.contains(&symptom.id) && logged.is_some_and(complains);
+    let container = symptom.container.as_deref().unwrap_or_default();
+    let complains_of = |log: &str| complains(pod, container, log);
+    let is_said = LOGGED.contains(&symptom.id)
+        || is_complained_of(&symptom) && logged.is_some_and(complains_of);
     let cause = Cause {
         container: symptom.container.clone(),
         ..Cause::new(id(&symptom), workload, &symptom.reason, detail)
@@ -339,42 +340,6 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         Some(log) => with_log(cause, pod, log, is_said),
         None => cause,
     }
-}
-
-/// Ids of which the log of the container says why.
-const LOGGED: &[&str] = &[
-    "app-exit",
-    "exits-zero",
-    "init-container-fails",
-    "init-container-runs",
-    "init-container-waits",
-    "start-error",
-];
-/// Ids of a container that runs, of which the log may say what it does or waits for.
-const RUNS: &[&str] = &[
-    "init-container-runs",
-    "init-container-waits",
-    "readiness-failing",
-    "rollout-in-progress",
-    "standby",
-    "startup-failing",
-];
-
-/// Whether the log of a container that runs may say why it is not ready.
-fn is_read_as_it_runs(symptom: &Symptom) -> bool {
-    RUNS.contains(&symptom.id) && symptom.exit_code.is_none()
-}
-
-/// A cause with the log of its container as evidence, and the line that says why in its sentence.
-pub(super) fn with_log(cause: Cause, pod: &Value, log: &str, is_said: bool) -> Cause {
-    let container = cause.container.as_deref().unwrap_or_default();
-    let source = format!("log of pod/{}, container {container}", name(pod));
-    let detail = match reason(log).filter(|_| is_said) {
-        Some(line) if LOGGED.contains(&cause.id) => format!("{}: {line}", cause.detail),
-        Some(line) => format!("{}; its log says: {line}", cause.detail),
-        None => cause.detail.clone(),
-    };
-    Cause { detail, ..cause }.seen([Evidence::new(source, excerpt(log))])
 }
 
 /// What an autoscaler of nodes does for a pod without one, and where it says so.
@@ -410,41 +375,4 @@ fn count_pods(view: &View<'_>, cause: &mut Cause) {
         1 => format!("{} (pod {listed})", cause.detail),
         ill => format!("{} (all {ill} pods)", cause.detail),
     };
-}
-
-/// The containers whose log tells why: pod, container, and whether it is that of the run before.
-pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
-    let mut wanted = Vec::new();
-    let mut known: Vec<(Object, &'static str, String)> = Vec::new();
-    let over = over(view).into_iter().map(|(pod, symptom, _)| (pod, symptom));
-    for (pod, symptom) in seen(view).into_iter().chain(over) {
-        let Some(container) = &symptom.container else { continue };
-        let waits = is_read_as_it_runs(&symptom);
-        if !waits && (symptom.exit_code.is_none() || !symptom.last_words.is_empty()) {
-            continue;
-        }
-        // one pod speaks for all of its workload, and each of its containers for itself
-        let key = (view.workload(pod), symptom.id, container.clone());
-        if known.contains(&key) {
-            continue;
-        }
-        known.push(key);
-        let before = !waits && has_new_run(pod, container);
-        wanted.push((waits, (name(pod).to_owned(), container.clone(), before)));
-    }
-    // how a container ended says more
-    wanted.sort_by_key(|(waits, _)| *waits);
-    wanted.into_iter().map(|(_, log)| log).take(most).collect()
-}
-
-/// Whether a container has been started again, so that its end is in the log of the run before.
-pub(super) fn has_new_run(pod: &Value, container: &str) -> bool {
-    let statuses = ["containerStatuses", "initContainerStatuses"];
-    let mut own = statuses
-        .iter()
-        .flat_map(|key| crate::object::array(&pod["status"][*key]))
-        .filter(|status| status["name"] == container);
-    own.any(|status| {
-        count(&status["restartCount"]) > 0 && !status["state"]["terminated"].is_object()
-    })
 }

@@ -1,6 +1,6 @@
 //! A pod that is not ready as another one of it does the work.
 
-use super::reason;
+use super::logs::complains;
 use crate::object::{array, filled, name, seconds, stated, text, timestamp};
 use crate::pod::{containers, is_live, is_ready, restarts};
 use crate::view::View;
@@ -21,7 +21,7 @@ pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
     let leads = |pod: &Value| leases().any(|lease| holds(pod, lease));
     let is_ill = |container: String| {
         let log = view.snapshot.last_words(name(pod), &container);
-        log.is_some_and(reason::complains)
+        log.is_some_and(|log| complains(pod, &container, log))
     };
     let waits = |pod: &Value| {
         restarts(pod) == 0

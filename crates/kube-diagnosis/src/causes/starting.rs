@@ -6,7 +6,7 @@ use super::detail::container_of;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, name, text, timestamp};
 use crate::pod::{containers, patience, starting_since, startup_time};
-use crate::symptom::ObjectEvent;
+use crate::symptom::{ObjectEvent, said_by_probe};
 use crate::view::View;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -72,7 +72,8 @@ fn start<'a>(view: &View<'a>, pod: &Value) -> Option<Start<'a>> {
 
 fn cause(workload: Object, pod: &Value, start: &Start<'_>) -> Cause {
     let Start { container, probe, since, until, failed } = start;
-    let said = failed.map(|failed| format!(": {}", failed.message)).unwrap_or_default();
+    let said =
+        failed.map(|failed| format!(": {}", said_by_probe(failed.message))).unwrap_or_default();
     let detail = format!(
         "{container} has been running since {since}, and its {probe} probe may fail until \
             {until}{said}"

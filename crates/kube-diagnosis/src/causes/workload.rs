@@ -7,6 +7,7 @@ use super::placement::{Nowhere, why_nowhere};
 use super::remade::{Remade, remade};
 use super::revision::waits_for_rollout;
 use super::standby::stands_by;
+use super::surge;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, controller, count, is_deleting, name, text, timestamp};
 use crate::pod::{is_live, is_ready, starting_since};
@@ -138,7 +139,9 @@ fn refused(view: &View<'_>, maker: &Value) -> Option<Cause> {
     let detail = refusal(&symptom);
     let cause = Cause::new(symptom.id, object, &symptom.reason, detail)
         .seen([Evidence::new(source, symptom.message.clone())]);
-    Some(cause.hint(symptom.hint))
+    let mut cause = cause.hint(symptom.hint);
+    surge::explain_refused(view, maker, &mut cause);
+    Some(cause)
 }
 
 /// What decides in a refusal: which quota, policy or account.

@@ -1,7 +1,8 @@
 //! Symptoms of one container.
 
-use super::killer::{HOOK, Run};
-use super::{ObjectEvent, PodCase, STARTING, Symptom, image};
+use super::command::{is_absent, unloadable};
+use super::killer::{Run, hook_hint};
+use super::{ObjectEvent, PodCase, STARTING, Symptom, image, probe};
 use crate::object::{array, filled, text, timestamp};
 use crate::pod::{end_text, patience, restart_policy, startup_time};
 use jiff::{SignedDuration, Timestamp};
@@ -173,7 +174,7 @@ impl ContainerCase<'_> {
                         && event.container.is_none_or(|name| name == self.name)
                 });
                 let message = event.map_or(message, |event| event.message);
-                Some(self.make("post-start-hook-failed", reason, message, HOOK))
+                Some(self.make("post-start-hook-failed", reason, message, hook_hint(message)))
             }
             _ => {
                 Some(self.make("container-waiting", reason, message, "check the events of the pod"))
@@ -298,10 +299,11 @@ impl ContainerCase<'_> {
         }
         let message = failed.map_or_else(
             || format!("running, but its {word} probe does not pass"),
-            |failed| failed.message.to_owned(),
+            |failed| probe::said(failed.message),
         );
+        let far = "read its log to see how far it gets";
         let hint =
-            if starts { "read its log to see how far it gets" } else { probe_hint(&message) };
+            if starts { probe::wrong(&message).unwrap_or(far) } else { probe::hint(&message) };
         Some(self.make(id, "NotReady", message, hint))
     }
 
@@ -428,37 +430,12 @@ fn is_missing(lower: &str) -> bool {
             && (lower.contains("not found") || lower.contains("non-existent"))
 }
 
-/// What to do about a readiness probe, by what it says (pkg/probe and pkg/kubelet/prober).
-fn probe_hint(message: &str) -> &'static str {
-    let has = |part: &str| message.contains(part);
-    if has("executable file not found") {
-        "use a command for the probe that is in the image, or another sort of probe"
-    } else if has("server gave HTTP response to HTTPS client") {
-        "set scheme of the probe to HTTP: the program speaks no TLS on this port"
-    } else if has("malformed HTTP response") {
-        "set scheme of the probe to HTTPS, or correct its port: the program speaks no HTTP there"
-    } else if has("strconv.Atoi") || has("couldn't find port") {
-        "correct the port of the probe: no port of the container has this name"
-    } else if has("statuscode: 404") {
-        "correct the path of the probe: the program does not know it"
-    } else if has("connection refused") || has("failed to connect service") {
-        "check on which port and address the program listens, and read the log to see what it waits for"
-    } else if has("context deadline exceeded") || has("timed out") {
-        "find out why the program does not answer in time, or raise timeoutSeconds of the probe"
-    } else {
-        "run the probe by hand (kubectl exec, curl), and read the log to see what the container \
-            waits for"
-    }
-}
-
 fn start_hint(message: &str) -> &'static str {
     let lower = message.to_lowercase();
     let has = |part: &str| lower.contains(part);
-    if has("exec format error") {
-        "use an image that is built for the architecture of the node"
-    } else if has("executable file not found")
-        || has("exec: \"") && has("no such file or directory")
-    {
+    if let Some(hint) = unloadable(message).filter(|_| !is_absent(message)) {
+        hint
+    } else if is_absent(message) {
         "check command and args: the command is not in the image"
     } else if has("permission denied") {
         "check the mode of the command, the user and the security context: permission to execute \

@@ -1,7 +1,8 @@
 //! Who ended a run: the kubelet does when a probe or a hook fails, whatever code the program then
 //! ends with.
 
-use super::{ObjectEvent, ObjectEvents};
+use super::command::is_absent;
+use super::{ObjectEvent, ObjectEvents, probe};
 use crate::object::{array, timestamp};
 use crate::pod::budget;
 use jiff::{SignedDuration, Timestamp};
@@ -61,8 +62,18 @@ const KILLERS: &[Killer] = &[
     },
 ];
 
-pub(super) const HOOK: &str = "fix lifecycle.postStart: run its command in the container, and \
+const HOOK: &str = "fix lifecycle.postStart: run its command in the container, and \
     have it wait for its dependencies";
+
+/// What to do about a postStart hook that fails. The event of older kubelets has
+/// what it says.
+pub(super) fn hook_hint(message: &str) -> &'static str {
+    if is_absent(message) {
+        "use a command for lifecycle.postStart that is in the image: its command is not"
+    } else {
+        HOOK
+    }
+}
 
 const UNDECLARED: &str = "check the port of the liveness probe, which the container does not declare, and \
     where nothing listens; if it is right, give the program time to start, by a startupProbe or a higher \
@@ -94,7 +105,7 @@ impl<'a> Run<'a> {
         let (_, killer) = pairs.find(|(proof, killer)| proof(self, killer))?;
         let said = self.failure(killer).map_or_else(
             || killer.said.to_owned(),
-            |failed| format!("{}: {}", killer.said, failed.message),
+            |failed| format!("{}: {}", killer.said, probe::said(failed.message)),
         );
         Some((killer, said))
     }
@@ -102,22 +113,25 @@ impl<'a> Run<'a> {
     /// What to do about a kill. One that comes as soon as the probe can have failed, while nothing
     /// listens so far, need not be of a program that hangs.
     pub(super) fn hint(&self, killer: &Killer, said: &str) -> &'static str {
-        let probe = "livenessProbe";
+        let liveness = "livenessProbe";
         let is_early = || {
             let (from, to) = self.started().zip(self.finished())?;
-            let time = budget(&self.spec[probe]);
+            let time = budget(&self.spec[liveness]);
             let grace = self.pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
             let most = time + self.slack(killer) + SignedDuration::from_secs(grace);
             Some(to.duration_since(from) <= most)
         };
-        if killer.probe == Some(probe)
+        if killer.probe == Some(liveness)
             && said.contains("connection refused")
             && !self.spec["startupProbe"].is_object()
             && is_early() == Some(true)
         {
-            return if self.is_undeclared(probe) { UNDECLARED } else { EARLY };
+            return if self.is_undeclared(liveness) { UNDECLARED } else { EARLY };
         }
-        killer.hint
+        match killer.probe {
+            Some(_) => probe::wrong(said).unwrap_or(killer.hint),
+            None => hook_hint(said),
+        }
     }
 
     /// Whether the container declares ports, and not that of its probe.

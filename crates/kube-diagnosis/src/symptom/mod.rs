@@ -5,10 +5,13 @@
 //! has no symptom. An event counts as long as the pod is still in the state that the event is
 //! about: the API server keeps events for an hour, whatever happens to the pod.
 
+mod command;
 mod container;
 mod image;
 mod killer;
 mod maker;
+mod mount;
+mod probe;
 mod rejected;
 mod scheduling;
 mod seen;
@@ -17,8 +20,10 @@ mod start;
 mod tests;
 mod words;
 
+pub(crate) use command::unloadable;
 pub(crate) use maker::not_made_of;
 pub use maker::{Maker, not_made};
+pub(crate) use probe::{SILENT, own_words as own_words_of_probe, said as said_by_probe};
 pub use words::{Said, blame, few, ill, unready};
 pub(crate) use words::{point, shortened};
 

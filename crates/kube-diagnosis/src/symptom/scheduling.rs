@@ -4,6 +4,11 @@ use super::{PodCase, Symptom, UNSEEN};
 use crate::object::{array, condition, filled, text};
 use serde_json::Value;
 
+const SPREAD: &str = "topology-spread-unmet";
+/// What the scheduler adds for nodes without the label of a constraint
+/// (pkg/scheduler/framework/plugins/podtopologyspread, `ErrReasonNodeLabelNotMatch`).
+const UNLABELED: &str = "topology spread constraints (missing required label)";
+
 /// What the scheduler says of nodes, with what it means and what to look at: what it finds out last
 /// comes first. A node that got further is closer to taking the pod
 /// (pkg/scheduler/framework/plugins, in the order of their filters).
@@ -26,7 +31,7 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["topology spread constraints"],
-        "topology-spread-unmet",
+        SPREAD,
         "compare topologySpreadConstraints with the placement of the pods",
     ),
     (
@@ -96,6 +101,7 @@ pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
             Some(claim) => format!(
                 "PersistentVolumeClaim {claim} does not exist: create it, or correct claimName"
             ),
+            None if id == SPREAD => spread_hint(case.pod, message, hint),
             None => hint.to_owned(),
         };
         let hint = match filled(&case.status()["nominatedNodeName"]) {
@@ -173,9 +179,35 @@ fn missing_claim(message: &str) -> Option<&str> {
     rest.starts_with(" not found").then_some(claim)
 }
 
+/// What to do about spread constraints: a node without the label of a topologyKey is in no domain, so
+/// that the placement of the pods has nothing to do with it.
+fn spread_hint(pod: &Value, message: &str, placement: &str) -> String {
+    let nodes = nodes(message);
+    if !nodes.contains(UNLABELED) {
+        return placement.to_owned();
+    }
+    let keys: Vec<&str> = array(&pod["spec"]["topologySpreadConstraints"])
+        .filter(|constraint| constraint["whenUnsatisfiable"] != "ScheduleAnyway")
+        .filter_map(|constraint| filled(&constraint["topologyKey"]))
+        .collect();
+    let keys = if keys.is_empty() { "the topologyKey".to_owned() } else { keys.join(" and ") };
+    let label = format!(
+        "label the nodes with {keys}, or correct topologyKey: nodes without the label of a constraint \
+            are left out"
+    );
+    match nodes.replace(UNLABELED, "").contains("topology spread constraints") {
+        true => format!("{label}; for the other nodes {placement}"),
+        false => label,
+    }
+}
+
+/// What is said of the nodes; what follows is about the pods that could be driven out.
+fn nodes(message: &str) -> &str {
+    message.split("preemption:").next().unwrap_or(message)
+}
+
 fn class(message: &str) -> (&'static str, &'static str) {
-    // what follows is about the pods that could be driven out
-    let nodes = message.split("preemption:").next().unwrap_or(message);
+    let nodes = nodes(message);
     CLASSES.iter().find(|(parts, _, _)| parts.iter().any(|part| nodes.contains(part))).map_or(
         (
             "unschedulable",

@@ -1,6 +1,7 @@
 //! Symptoms of pods that are scheduled but do not start.
 
 use super::ObjectEvent;
+use super::mount::{attach_hint, mount_hint};
 use super::{PodCase, STARTING, Symptom, image, rejected};
 use crate::object::{array, text};
 
@@ -66,30 +67,6 @@ fn blocked(case: &PodCase<'_>, event: &ObjectEvent<'_>) -> Symptom {
         reason => ("not-started", rejected::hint(reason).unwrap_or("check the events of the pod")),
     };
     Symptom::of_pod(id, event.reason, event.message, hint)
-}
-
-fn mount_hint(message: &str) -> &'static str {
-    let has = |part: &str| message.contains(part);
-    if has("secret") && (has("not found") || has("non-existent")) {
-        "create the Secret or its key, or correct the volume that refers to it"
-    } else if has("configmap") && (has("not found") || has("non-existent")) {
-        "create the ConfigMap or its key, or correct the volume that refers to it"
-    } else if has("registered CSI drivers") {
-        "check the pods of the CSI driver: it is not running on the node"
-    } else if has("hostPath type check failed") {
-        "create the path on the node, or correct path and type of the hostPath volume"
-    } else {
-        "check the volume and its storage"
-    }
-}
-
-fn attach_hint(message: &str) -> &'static str {
-    if message.contains("Multi-Attach") || message.contains("already exclusively attached") {
-        "the volume is still attached to another node: check which pod uses it there, and whether \
-            that node is down"
-    } else {
-        "check the volume, its storage and its CSI driver"
-    }
 }
 
 fn sandbox_hint(message: &str) -> &'static str {

@@ -112,3 +112,47 @@ fn a_pod_that_its_own_old_pod_keeps_away_needs_another_strategy() {
     assert!(!of("other", "RollingUpdate").contains("maxSurge"));
     assert!(!of("web", "Recreate").contains("maxSurge"));
 }
+
+/// The old pods of a rolling update fill the quota that the new one needs.
+#[test]
+fn a_quota_that_the_old_pods_fill_needs_another_strategy() {
+    let of = |strategy: Value, old: i64, said: &str| {
+        let mut all = web(2, 2);
+        all[0] = merged(
+            all[0].clone(),
+            json!({"spec": {"strategy": strategy}, "status": {"updatedReplicas": 0}}),
+        );
+        all[1] =
+            merged(all[1].clone(), json!({"spec": {"replicas": old}, "status": {"replicas": old}}));
+        let new = json!({"metadata": {"labels": {"pod-template-hash": "2"}},
+            "spec": {"replicas": 1, "template": {"metadata": {"labels": {"app": "web"}}}},
+            "status": {"replicas": 0, "observedGeneration": 1}});
+        all.push(owned(object("ReplicaSet", "web-2", new), "Deployment", "web"));
+        let message =
+            format!("Error creating: pods \"web-2-a\" is forbidden: exceeded quota: small, {said}");
+        all.push(event("ReplicaSet", "web-2", "FailedCreate", "1m", &message));
+        let cause = found(&all).causes.into_iter().find(|cause| cause.id == "quota-exceeded");
+        cause.unwrap().hint
+    };
+    let rolling = || json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%"}});
+    let pods = "requested: pods=1, used: pods=2, limited: pods=2";
+    let cpu = "requested: limits.cpu=500m,requests.memory=1Gi, used: limits.cpu=1,requests.memory=2Gi, \
+        limited: limits.cpu=1,requests.memory=2Gi";
+    for said in [pods, cpu] {
+        assert!(of(rolling(), 2, said).contains("set maxSurge to 0"), "{}", of(rolling(), 2, said));
+        assert!(of(Value::Null, 2, said).contains("set maxSurge to 0"));
+        for hint in [
+            of(json!({"type": "Recreate"}), 2, said),
+            of(json!({"rollingUpdate": {"maxSurge": 0}}), 2, said),
+            of(rolling(), 0, said),
+        ] {
+            assert!(
+                hint.contains("raise the named ResourceQuota") && !hint.contains("maxSurge"),
+                "{hint}"
+            );
+        }
+    }
+    // without the old pods it would not fit either
+    let much = "requested: limits.cpu=2, used: limits.cpu=500m, limited: limits.cpu=1";
+    assert!(!of(rolling(), 2, much).contains("maxSurge"));
+}

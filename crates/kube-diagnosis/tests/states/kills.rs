@@ -1,6 +1,7 @@
 //! Who ended a container: itself, a probe or a hook.
 
 use crate::build::*;
+use kube_diagnosis::{Snapshot, diagnose, wanted_logs};
 use serde_json::{Value, json};
 
 /// How a run ended, when (seconds ago) it began and ended, and after how many restarts.
@@ -156,4 +157,41 @@ fn a_hook_that_fails_ends_its_container() {
         "deployment/web has a postStart hook that fails: main: exit code 137, 8 restarts: `sh -c \
             echo no consul; exit 1` fails (pod web-a)"
     );
+}
+
+/// A container that its probe ends may have said before why it does not answer.
+#[test]
+fn the_log_of_a_container_that_its_probe_ends_is_read_and_quoted() {
+    let startup = json!({"startupProbe": {"periodSeconds": 2, "failureThreshold": 3}});
+    let waits = "envoy: waiting for xds istiod:15012: no such host";
+    for (spec, id, message) in [
+        (startup, "startup-probe-kills", "Startup probe failed: connection refused"),
+        (probe(), "liveness-probe-kills", "Liveness probe failed: connection refused"),
+    ] {
+        let said = |log: &str| {
+            let event = seen("Unhealthy", "53s", 9, message);
+            let all = with(spec.clone(), looping(137, "60s", "52s", 7), vec![event]);
+            let mut snapshot: Snapshot = all.into_iter().collect();
+            let wanted = wanted_logs(&snapshot, now(), 5);
+            assert_eq!(wanted, [("web-a".to_owned(), "main".to_owned(), true)], "{id}");
+            snapshot.add_last_words("web-a", "main", log);
+            let cause = diagnose(&snapshot, now()).causes.remove(0);
+            assert_eq!(cause.id, id);
+            assert!(
+                cause.evidence.iter().any(|one| one.says.contains(log)),
+                "{:?}",
+                cause.evidence
+            );
+            cause.sentence()
+        };
+        for end in ["", "\nreceived SIGTERM\nINFO stopping", "\nGET /healthz 503 1 ms - 2"] {
+            let sentence = said(&format!("INFO starts\n{waits}{end}"));
+            assert!(sentence.contains(&format!("; its log says: {waits} (pod")), "{sentence}");
+        }
+        for log in ["INFO starts", "connection refused\nINFO: connected to db", waits] {
+            let is_quoted =
+                said(&format!("{log}\nINFO listening on :8080")).contains("its log says");
+            assert!(!is_quoted, "{log}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod build;
+mod commands;
 mod dependent;
 mod dns;
 mod early;
@@ -18,4 +19,5 @@ mod over;
 mod planted;
 mod reasons;
 mod relations;
+mod remedies;
 mod words;

@@ -209,3 +209,44 @@ fn who_preempted_a_pod_is_told_of_the_one_in_its_place() {
         "{sentence} {hint}"
     );
 }
+
+/// A program that has said why it does not start, and stays; a proxy whose server is down.
+#[test]
+fn why_a_container_that_runs_is_not_ready_is_told_from_its_log() {
+    let said = |log: &str| {
+        let probe = json!({"spec": {"containers": [{"name": "main", "image": "example.com/web:1",
+            "readinessProbe": {"httpGet": {"path": "/healthz", "port": 80}}}]}});
+        let all = web_with(merged(ill_pod("web-a", unready("1h")), probe));
+        let mut snapshot: kube_diagnosis::Snapshot = all.into_iter().collect();
+        snapshot.add_last_words("web-a", "main", log);
+        kube_diagnosis::diagnose(&snapshot, now()).causes.remove(0).sentence()
+    };
+    let nginx = |request: &str| {
+        format!(
+            "[error] 29#29: *1 {request}\n10.0.0.9 - - [x] \"GET /healthz HTTP/1.1\" 502 157 \"-\" \
+                \"kube-probe/1.34\""
+        )
+    };
+    let upstream = "connect() failed (111: Connection refused) while connecting to upstream";
+    let file = |path: &str| {
+        format!(
+            "open() \"/x\" failed (2: No such file), client: 10.0.0.9, request: \"GET {path} HTTP/1.1\""
+        )
+    };
+    let uvicorn = "RuntimeError: model weights checksum mismatch\n\nERROR:    Application startup \
+        failed. Will not exit.";
+    for (log, wanted) in [
+        (uvicorn.to_owned(), "its log says: RuntimeError: model weights checksum mismatch"),
+        (
+            nginx(upstream),
+            "its log says: [error] 29#29: *1 connect() failed (111: Connection refused)",
+        ),
+        (nginx(&file("/healthz")), "its log says: [error] 29#29: *1 open()"),
+    ] {
+        assert!(said(&log).contains(wanted), "{}", said(&log));
+    }
+    for log in [nginx(&file("/other")), "Failed login attempt for user eve from 1.2.3.4".to_owned()]
+    {
+        assert!(!said(&log).contains("its log says"), "{}", said(&log));
+    }
+}

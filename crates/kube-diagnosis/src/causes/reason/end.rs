@@ -25,7 +25,11 @@ const END: &[&str] = &[
     "aborted (core dumped",
     "core dumped",
     "failed to boot",
+    "startup failed due to previous errors",
+    "one or more listeners failed to start. full details",
     "startup failed",
+    "app crashed",
+    "entered fatal state",
     "application run failed",
     "rake aborted!",
     "failed at the",
@@ -40,6 +44,11 @@ const END: &[&str] = &[
     "a fatal exception has occurred. program will exit",
     ".conf test failed",
     "build failed",
+    "sigterm",
+    "signal 15",
+    "signal: terminated",
+    "signal terminated",
+    "terminated signal",
 ];
 /// Those that are also said where nothing is wrong.
 pub(super) const FAREWELL: &[&str] =

@@ -3,6 +3,7 @@
 use super::end::{FAREWELL, is_end};
 use super::frame::{is_frame, is_goroutine, is_property, is_source};
 use super::level::{Level, level, object, of_object};
+use super::served::{access, is_of_peer};
 use super::words::{ABSENT, ADVICE, FINE, GIVEN_UP, TELLING, WAIVED};
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ pub(super) struct Line<'a> {
     /// It stands in a box.
     pub(super) boxed: bool,
     pub(super) plain: String,
+    /// The status of the request that it says was served.
+    pub(super) access: Option<u16>,
     /// What it says, in lower case: of an object of JSON the message.
     said: String,
 }
@@ -36,8 +39,9 @@ impl<'a> Line<'a> {
         let object = object(&plain);
         let said = said(&plain, object.as_ref()).to_lowercase();
         let level = object.as_ref().map_or_else(|| level(&plain), of_object);
+        let access = access(&plain, object.as_ref(), level);
         let raw = if boxed { unboxed(raw).0 } else { raw };
-        Self { raw: raw.trim(), indent, level, boxed, plain, said }
+        Self { raw: raw.trim(), indent, level, boxed, plain, access, said }
     }
 
     fn begins(&self, with: &[&str]) -> bool {
@@ -99,6 +103,7 @@ impl<'a> Line<'a> {
         self.is_frame()
             || self.is_goroutine()
             || self.is_traceback()
+            || self.access.is_some()
             || self.begins(NPM)
             || self.begins(&["Node.js v", "File \"", "+ ", "++ ", "$ "])
             || is_source(&self.plain, self.boxed)
@@ -123,6 +128,16 @@ impl<'a> Line<'a> {
         has(&self.said, TELLING) && !is_fine(&self.said)
     }
 
+    /// It says that nothing is wrong: what was counted at the end.
+    pub(super) fn is_fine(&self) -> bool {
+        is_fine(&self.said)
+    }
+
+    /// It is about somebody who came to the program, and not about the program.
+    pub(super) fn is_of_peer(&self) -> bool {
+        is_of_peer(&self.plain)
+    }
+
     /// It says what is wrong, whatever its level.
     pub(super) fn mentions(&self) -> bool {
         !self.is_noise() && self.speaks()
@@ -136,7 +151,8 @@ impl<'a> Line<'a> {
             self.said.split('"').step_by(2).collect()
         };
         let optional = own.contains("optional") && has(&own, ABSENT);
-        !self.is_panic() && (has(&own, WAIVED) || optional) && !has(&own, GIVEN_UP)
+        let goes_on = has(&own, WAIVED) || optional || self.is_of_peer();
+        !self.is_panic() && goes_on && !has(&own, GIVEN_UP)
     }
 
     /// It says only that the program ends, and not that this is wrong.

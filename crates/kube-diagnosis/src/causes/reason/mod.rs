@@ -14,6 +14,7 @@ mod end;
 mod frame;
 mod level;
 mod line;
+mod served;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -21,6 +22,7 @@ mod words;
 
 use level::Level;
 use line::Line;
+use served::is_of_other_request;
 use trace::{said_at, section};
 
 /// How many lines from the end on are looked at: a trace of Java has about as many.
@@ -53,15 +55,26 @@ pub(super) fn mentions(line: &str) -> bool {
     Line::new(line).mentions()
 }
 
-/// Whether the log of a container that runs says what is wrong now: its reason is the last line, or
-/// comes again and again.
-pub(super) fn complains(log: &str) -> bool {
+/// Whether the log of a container that runs says what is wrong now: its reason is the last that it
+/// says, but for requests that have failed since and for its end, or comes again and again. Whom the
+/// program turns away is not what is wrong with it, nor what is wrong with a request, unless it is one
+/// of its probes, which ask for these paths.
+pub(super) fn complains(log: &str, paths: &[&str]) -> bool {
     let lines = || log.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    reason(log).filter(|line| mentions(line)).is_some_and(|line| {
-        let shape = without_digits(line);
-        lines().next() == Some(line)
+    let complaint = reason(log).map(Line::new);
+    let is_own = |line: &Line<'_>| !line.is_of_peer() && !is_of_other_request(&line.plain, paths);
+    complaint.filter(|line| line.mentions() && is_own(line)).is_some_and(|line| {
+        let shape = without_digits(line.raw);
+        last(log).is_some_and(|last| last == line.raw)
             || lines().take(AGAIN).filter(|other| without_digits(other) == shape).count() > 1
     })
+}
+
+/// The last that a program says of itself. That it serves a request is such a thing, too.
+fn last(log: &str) -> Option<&str> {
+    let works = |line: &Line<'_>| line.access.is_some_and(|status| status < 400);
+    let is_tail = |line: &Line<'_>| !works(line) && (line.is_noise() || line.is_end());
+    log.lines().rev().map(Line::new).find(|line| !is_tail(line)).map(|line| line.raw)
 }
 
 /// The shape of a line, which its times and numbers do not change.
@@ -128,10 +141,11 @@ fn plain<'a, 'b>(lines: &'b [Line<'a>]) -> Option<&'b Line<'a>> {
     // npm repeats the code of what it starts, and says what is wrong if it cannot start it
     let of_npm = || lines.iter().rev().find(|line| line.npm().is_some_and(|npm| npm.mentions()));
     let heard = || lines.iter().rev().filter(|line| !line.is_noise());
-    let end = heard().find(|line| !line.is_farewell());
+    let own = || heard().filter(|line| !line.is_farewell() && !line.is_fine());
+    let end = own().next();
     let low = end.filter(|line| line.level.is_some()).and_then(|_| mentioned(lines));
     let high = || end.filter(|line| line.level.is_none());
-    let other = || heard().find(|line| line.level != Some(Level::Low) && !line.is_farewell());
+    let other = || own().find(|line| line.level != Some(Level::Low));
     let said = low.or_else(high).or_else(other).or_else(|| heard().next());
     said.filter(|line| line.mentions()).or_else(of_npm).or(said)
 }

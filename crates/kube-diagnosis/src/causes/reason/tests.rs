@@ -138,6 +138,132 @@ fn what_a_program_goes_on_after_ranks_last() {
 }
 
 #[test]
+fn what_is_counted_or_served_is_no_reason() {
+    let yaml = "yaml: line 3: did not find expected key";
+    let after = |reason: &str, rest: &str| format!("loading\n{reason}\n{rest}");
+    for (log, wanted) in [
+        (after(yaml, "Summary: Errors: 0, Warnings: 3"), yaml),
+        (after("rejected by policy", "Summary: Errors: 0, Warnings: 3"), "rejected by policy"),
+        (after("rejected by policy", "Build summary: 0 errors, 3 warnings"), "rejected by policy"),
+        (after("rejected by policy", "Tests: 3 passed, 0 failed"), "rejected by policy"),
+        (
+            after("schema: does not match pattern", "10.0.0.9 - - \"GET /error HTTP/1.1\" 200 13"),
+            "schema: does not match pattern",
+        ),
+        (
+            after("no licence: expired", "INFO:     10.0.0.9:3 - \"GET /failed HTTP/1.1\" 503"),
+            "no licence: expired",
+        ),
+        (
+            after("cannot open store", "WARN Failed login attempt for user eve from 1.2.3.4"),
+            "cannot open store",
+        ),
+        // where nothing else is said it is what there is
+        ("Summary: Errors: 0, Warnings: 3".to_owned(), "Summary: Errors: 0, Warnings: 3"),
+    ] {
+        assert_eq!(reason(&log), Some(wanted), "{log}");
+    }
+}
+
+#[test]
+fn a_container_that_runs_complains_of_what_is_wrong_with_itself() {
+    let uvicorn = "Traceback (most recent call last):\n  File \"/app/x.py\", line 1, in load\n    \
+        raise RuntimeError(x)\nRuntimeError: model weights checksum mismatch\n\nERROR:    \
+        Application startup failed. Will not exit.";
+    let upstream = "2026/01/01 10:00:00 [error] 29#29: *1 connect() failed (111: Connection refused) \
+        while connecting to upstream, client: 10.0.0.9, server: , request: \"GET /healthz HTTP/1.1\", \
+        upstream: \"http://127.0.0.1:9000/healthz\", host: \"10.0.0.1:80\"";
+    let served = |log: &str, access: &str| format!("{log}\n{access}");
+    let refused = "dial tcp 10.0.0.7:5432: connect: connection refused";
+    for (log, wanted) in [
+        (uvicorn.to_owned(), "RuntimeError: model weights checksum mismatch"),
+        (
+            served(
+                upstream,
+                "10.0.0.9 - - [01/Jan/2026:10:00:00 +0000] \"GET /healthz HTTP/1.1\" 502 \
+                157 \"-\" \"kube-probe/1.34\" \"-\"",
+            ),
+            upstream,
+        ),
+        (served(refused, "INFO:     10.0.0.9:35244 - \"GET /ready HTTP/1.1\" 503 Down"), refused),
+        (
+            served(refused, "[GIN] 2026/01/01 - 10:00:00 | 503 | 1ms | 10.0.0.9 | GET \"/ready\""),
+            refused,
+        ),
+        (served(refused, "GET /ready 503 1.234 ms - 19"), refused),
+        (
+            served(refused, r#"{"level":"info","method":"GET","path":"/ready","status":503}"#),
+            refused,
+        ),
+        (
+            served("panic: no tickets\n\ngoroutine 1 [running]:\nmain.main()\n\t/a.go:1 +0x1", ""),
+            "panic: no tickets",
+        ),
+        // what has failed is waited for, or started again in the same container
+        (
+            "Error: REDIS_URL is not set\n    at x (/a.js:3:7)\n\nNode.js v20.11.0\n[nodemon] app \
+                crashed - waiting for file changes before starting...".to_owned(),
+            "Error: REDIS_URL is not set",
+        ),
+        (
+            "KeyError: 'DB'\n1 INFO exited: app (exit status 1; not expected)\n2 INFO gave up: app \
+                entered FATAL state, too many start retries too quickly".to_owned(),
+            "KeyError: 'DB'",
+        ),
+        (
+            "SEVERE [main] listenerStart\njava.lang.IllegalStateException: no licence\n\tat \
+                a.B.c(B.java:1)\nSEVERE [main] One or more listeners failed to start. Full details will be \
+                found in the appropriate container log file\nSEVERE [main] Context [/app] startup failed \
+                due to previous errors".to_owned(),
+            "java.lang.IllegalStateException: no licence",
+        ),
+        // what it says of its peer is about itself
+        ("Error response from 10.0.0.7: unauthorized".to_owned(), "Error response from 10.0.0.7: unauthorized"),
+        (
+            "Access denied for user 'app'@'10.0.0.5' (using password: YES)".to_owned(),
+            "Access denied for user 'app'@'10.0.0.5' (using password: YES)",
+        ),
+        (format!("{refused}\nINFO stopping"), refused),
+        (format!("{refused}\nreceived signal 15\nINFO stopping"), refused),
+    ] {
+        assert!(complains(&log, &[]), "{log}");
+        assert_eq!(reason(&log), Some(wanted), "{log}");
+    }
+    for log in [
+        "Failed login attempt for user eve from 1.2.3.4",
+        "sshd: Failed password for root from 1.2.3.4 port 2200 ssh2",
+        "sshd: Invalid user admin from 1.2.3.4 port 2200",
+        "auth: invalid credentials user=eve ip=1.2.3.4",
+        "ERROR invalid token from 10.0.0.9:3142",
+        "connection refused\n10.0.0.9 - - \"GET /items HTTP/1.1\" 200 13",
+        "su: authentication failure; user=eve rhost=1.2.3.4",
+        "http: TLS handshake error from 10.0.0.9:3412: EOF",
+        r#"{"level":"error","msg":"Authentication failed","client":"10.0.0.9:3412"}"#,
+        "10.0.0.9 - - \"GET /error HTTP/1.1\" 404 13",
+        "connection refused\nconnected",
+        "connection refused\nINFO:     Application startup complete.",
+        "Summary: Errors: 0, Warnings: 3",
+    ] {
+        assert!(!complains(log, &[]), "{log}");
+    }
+}
+
+/// nginx says at every request what it did not find for it.
+#[test]
+fn what_is_wrong_with_a_request_is_told_of_that_of_a_probe() {
+    let line = "[error] 29#29: *1 directory index of \"/usr/share/nginx/html/\" is forbidden, client: \
+        10.0.0.9, server: localhost, request: \"GET / HTTP/1.1\", host: \"web\"";
+    let other = line.replace("GET / ", "GET /favicon.ico?v=1 ");
+    for paths in [&["/"][..], &["/ready", "/"]] {
+        assert!(complains(line, paths) && !complains(&other, paths), "{paths:?}");
+    }
+    assert!(complains(&other, &["/favicon.ico"]));
+    // whatever was asked for, what is behind it is down
+    let behind = format!("{other}, upstream: \"http://127.0.0.1:9000/\"");
+    assert!(complains(&behind, &["/"]));
+}
+
+#[test]
 fn evidence_is_the_end_and_the_reason() {
     assert_eq!(excerpt("a\nb"), "a\nb");
     let long = format!("{JAVA}\n{}", "\tat x.Y.z(Y.java:1)\n".repeat(20));

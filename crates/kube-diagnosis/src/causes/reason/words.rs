@@ -43,6 +43,12 @@ pub(super) const TELLING: &[&str] = &[
     "no space left",
     "corrupt",
     "mismatch",
+    "did not find",
+    "did not match",
+    "did not respond",
+    "not match",
+    "but found",
+    "but got",
     "bad directive",
     "no rule to",
 ];
