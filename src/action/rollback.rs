@@ -187,6 +187,7 @@ mod tests {
             change_cause: None,
             created: None,
             current: false,
+            pods: None,
             ready: None,
             template: Value::Null,
         };

@@ -2,7 +2,7 @@
 //! exist.
 
 use super::body::{Body, Written};
-use super::node::{Fault, Node};
+use super::node::{Fault, Node, NodeKind};
 use super::runbook::{Runbook, Step};
 use crate::action::{Reach, is_declared};
 use crate::diagnostic::{Correction, nearest};
@@ -68,8 +68,9 @@ struct Around {
     is_loop: bool,
 }
 
-/// Checks a runbook whose parts are right each for itself.
-pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> {
+/// Checks a runbook whose parts are right each for itself; if it is not whole, steps are missing that
+/// could not be read.
+pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use], is_whole: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut places = BTreeMap::new();
     let mut clock = 0;
@@ -138,6 +139,9 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
                 }
                 faults.push(fault);
             }
+            // a step that could not be read has an id still
+            ("steps", Some(name))
+                if !is_whole && !places.contains_key(name) && has_step(root, name) => {}
             ("steps", Some(name)) => {
                 faults.extend(step_reference(name, reference, owner, &places, &ids));
             }
@@ -358,6 +362,18 @@ fn within(around: &[Around], step: &Step, branch: Option<usize>) -> Vec<Around> 
     let mut inner = around.to_vec();
     inner.push(Around { id: step.id.clone(), branch, is_loop: step.for_each.is_some() });
     inner
+}
+
+/// Whether a step of a document has this id, or something in it.
+fn has_step(root: &Node, id: &str) -> bool {
+    ["steps", "always"].iter().any(|key| root.get(key).is_some_and(|steps| has_id(steps, id)))
+}
+
+fn has_id(node: &Node, id: &str) -> bool {
+    let is_it = node.get("id").is_some_and(|own| own.as_str() == Some(id));
+    is_it
+        || node.entries().into_iter().flatten().any(|entry| has_id(&entry.node, id))
+        || matches!(&node.kind, NodeKind::List(items) if items.iter().any(|item| has_id(item, id)))
 }
 
 /// What is wrong with a reference to a step from inside the owner (none: from a finding, when all

@@ -134,7 +134,8 @@ pub(super) fn lower(
     };
     let runbook = lower.runbook(name, file, root);
     if let Some(runbook) = &runbook {
-        lower.faults.extend(check::check(runbook, root, &lower.uses));
+        let is_whole = lower.faults.is_empty();
+        lower.faults.extend(check::check(runbook, root, &lower.uses, is_whole));
     }
     lower.faults.sort_by_key(|fault| fault.span.start);
     lower.faults.dedup();
