@@ -49,9 +49,7 @@ impl Verb for Describe {
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let Some(kind) = builtin(&self.target.kind) else { return Vec::new() };
         let place = self.target.namespace(namespace);
-        let name = match &self.target.which {
-            Which::Name(name) | Which::Selector(name) => name,
-        };
+        let name = self.target.asked();
         let pods = builtin("Pod").filter(|_| kind.namespaced);
         let pods = pods.map(|pods| reading(&pods, "list", place, ""));
         [reading(&kind, "get", place, name)].into_iter().chain(pods).collect()

@@ -3,11 +3,10 @@
 use super::support::counter;
 use super::support::fan_out::{quote, reading};
 use super::support::snapshot::named;
-use super::{
-    Access, Context, Failure, FailureKind, Output, Reach, Target, Unseen, Verb, Which, Wrong,
-};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Unseen, Verb, Wrong};
 use crate::cluster::{ErrorKind, builtin};
 use crate::diagnosis::health::{Fact, Health as Found, Sign, health};
+use crate::diagnosis::object::text;
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -43,7 +42,7 @@ impl Verb for Health {
         let place = self.target.namespace(namespace);
         // which permission a kind needs that is not built in, the cluster says
         let kind = builtin(&self.target.kind);
-        kind.map(|kind| reading(&kind, "get", place, self.name())).into_iter().collect()
+        kind.map(|kind| reading(&kind, "get", place, self.target.asked())).into_iter().collect()
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
@@ -55,7 +54,7 @@ impl Verb for Health {
         let bad = output["facts"].as_array()?.iter().find(|fact| fact["sign"] == "bad");
         let behind = output["behind"].as_array().and_then(|all| all.first());
         let reason = match (bad, behind) {
-            (Some(fact), _) => format!("{} is {}", word(&fact["at"]), word(&fact["says"])),
+            (Some(fact), _) => format!("{} is {}", text(&fact["at"]), text(&fact["says"])),
             (None, Some(behind)) => format!(
                 "its controller has observed generation {} of its spec, and {} is the current one",
                 behind["seen"], behind["generation"]
@@ -69,7 +68,7 @@ impl Verb for Health {
         let cluster = context.cluster()?;
         let kind = cluster.resolve(&self.target.kind).await?;
         let place = self.target.namespace(&context.namespace);
-        let read = cluster.get(&kind, kind.namespaced.then_some(place), self.name()).await;
+        let read = cluster.get(&kind, kind.namespaced.then_some(place), self.target.asked()).await;
         let mut object = read.map_err(|error| match error.kind {
             ErrorKind::NotFound => Failure::new(FailureKind::Failed, error.to_string()),
             _ => error.into(),
@@ -85,18 +84,6 @@ impl Verb for Health {
         output["target"] = named(&kind, &object).to_string().into();
         Ok(Output { unseen, ..Output::new(output, summary(&found)) })
     }
-}
-
-impl Health {
-    fn name(&self) -> &str {
-        match &self.target.which {
-            Which::Name(name) | Which::Selector(name) => name,
-        }
-    }
-}
-
-fn word(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 /// What is bad; otherwise the first that is good, as it is about the whole.

@@ -121,12 +121,8 @@ pub fn line_of(source: &str, at: usize) -> usize {
 
 /// The part of `range` that lies in `source`, on character boundaries.
 fn clamp(source: &str, range: &Range<usize>) -> Range<usize> {
-    let boundary = |at: usize| {
-        let at = at.min(source.len());
-        (0..=at).rev().find(|at| source.is_char_boundary(*at)).unwrap_or(0)
-    };
-    let start = boundary(range.start);
-    start..boundary(range.end).max(start)
+    let start = source.floor_char_boundary(range.start);
+    start..source.floor_char_boundary(range.end).max(start)
 }
 
 #[cfg(test)]

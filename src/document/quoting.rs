@@ -18,7 +18,7 @@ const LINES: usize = 3;
 
 /// The program that makes a text invalid YAML at this byte, if it is one that has to be quoted.
 pub(super) fn unquoted(source: &str, at: usize) -> Option<Fault> {
-    let at = (0..=at.min(source.len())).rev().find(|at| source.is_char_boundary(*at))?;
+    let at = source.floor_char_boundary(at);
     let end = source[at..].find('\n').map_or(source.len(), |newline| at + newline);
     let mut line_end = end;
     for _ in 0..=LINES {
@@ -93,7 +93,7 @@ pub(super) fn indented_with_tabs(source: &str, at: usize) -> Option<Fault> {
 
 /// The line around a byte, with the byte at which it begins.
 fn line_at(source: &str, at: usize) -> Option<(usize, &str)> {
-    let at = (0..=at.min(source.len())).rev().find(|at| source.is_char_boundary(*at))?;
+    let at = source.floor_char_boundary(at);
     let start = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
     Some((start, source[start..].lines().next()?))
 }

@@ -151,14 +151,20 @@ pub(in crate::action) async fn of_kinds(
 impl Target {
     /// The object that it names, its kind as the API writes it.
     pub(in crate::action) fn object(&self, namespace: &str) -> Object {
-        let name = match &self.which {
-            Which::Name(name) | Which::Selector(name) => name,
-        };
+        let name = self.asked();
         match builtin(&self.kind) {
             Some(kind) => {
                 Object::named(&kind.kind, if kind.namespaced { namespace } else { "" }, name)
             }
             None => Object::named(&self.kind, namespace, name),
+        }
+    }
+
+    /// The name, or the selector, as it is written: for a target of which `one_object` holds it is
+    /// the name.
+    pub(in crate::action) fn asked(&self) -> &str {
+        match &self.which {
+            Which::Name(name) | Which::Selector(name) => name,
         }
     }
 

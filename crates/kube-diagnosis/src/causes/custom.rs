@@ -23,7 +23,9 @@ const ENDS: [&str; 6] =
 /// it has its status from the same fault.
 pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     let is_named = |one: &&Value| {
-        view.older(&one["metadata"]["creationTimestamp"], NEW)
+        // of most of them there is nothing to say, and their owners need not be looked for
+        !one["status"].is_null()
+            && view.older(&one["metadata"]["creationTimestamp"], NEW)
             && !is_deleting(one)
             && owner(view, one).is_none()
             && !(has_ended(one) && has_later(view, one))

@@ -4,7 +4,7 @@ use super::detail::container_of;
 use super::pods::{over, seen};
 use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, count, filled, name};
+use crate::object::{count, filled, name};
 use crate::symptom::{Symptom, unloadable};
 use crate::view::View;
 use serde_json::Value;
@@ -109,12 +109,6 @@ pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, 
 
 /// Whether a container has been started again, so that its end is in the log of the run before.
 pub(super) fn has_new_run(pod: &Value, container: &str) -> bool {
-    let statuses = ["containerStatuses", "initContainerStatuses"];
-    let mut own = statuses
-        .iter()
-        .flat_map(|key| array(&pod["status"][*key]))
-        .filter(|status| status["name"] == container);
-    own.any(|status| {
-        count(&status["restartCount"]) > 0 && !status["state"]["terminated"].is_object()
-    })
+    let status = container_of(pod, container).1;
+    count(&status["restartCount"]) > 0 && !status["state"]["terminated"].is_object()
 }

@@ -19,6 +19,7 @@ use self::observed::behind;
 use self::word::{count, words};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// What a status says of its object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -112,9 +113,8 @@ impl Said {
 /// ```
 pub fn health(object: &Value) -> Health {
     let status = match &object["status"] {
-        status @ Value::Object(_) => status.clone(),
-        Value::Null => json!({}),
-        word => json!({"status": word}),
+        status @ (Value::Object(_) | Value::Null) => Cow::Borrowed(status),
+        word => Cow::Owned(json!({"status": word})),
     };
     let entries = entries(&status);
     let conditions = conditions(&entries, &status);
@@ -164,7 +164,7 @@ fn suspended(object: &Value) -> Option<Fact> {
 }
 
 /// A condition about the whole object says that it does not work.
-pub(crate) const NOT_READY: &str = "not-ready";
+const NOT_READY: &str = "not-ready";
 /// A condition that is True if something is wrong.
 const STALLED: &str = "stalled";
 /// Another condition has failed.

@@ -144,9 +144,7 @@ pub(crate) fn answer(
     }
     let mut text = selection.write(&found);
     if let Some(limit) = selection.limit {
-        let end =
-            (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        text.truncate(end);
+        text.truncate(text.floor_char_boundary(limit));
     }
     let body = if query.flag("follow") && query.get("follow").is_some() {
         follow(server.clone(), target, container, selection, text, now)
