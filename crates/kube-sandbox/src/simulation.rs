@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::SandboxError;
-use super::app::{Apps, Memory, Request, respond};
+use super::app::{Apps, Memory, Request, Watch, respond};
 use super::controllers::{
     self, Disagreements, History, Kubelet, Moment, Names, Rests, Scheduled, earliest,
 };
@@ -91,6 +91,7 @@ pub(crate) struct Simulation {
     seen: Option<(Version, Arc<Snapshot>)>,
     rests: Rests,
     idle: Option<Idle>,
+    quiet: Option<Quiet>,
     settled: Option<Settled>,
     /// Until then nobody looks: what is idle is left alone for longer.
     unwatched: Option<Timestamp>,
@@ -106,6 +107,25 @@ struct Idle {
     version: Version,
     soon: Option<Timestamp>,
     due: Option<Timestamp>,
+}
+
+/// Nothing happened in the pods, at any time: as long as nothing changes and no process remembers
+/// anything new, and until something is due, this is so.
+#[derive(Debug, Clone, Copy)]
+struct Quiet {
+    version: Version,
+    /// How often the processes had remembered something.
+    turns: u64,
+    soon: Option<Timestamp>,
+    late: Option<Timestamp>,
+    /// When a process does something by itself, of which nobody needs to be told.
+    beat: Option<Timestamp>,
+}
+
+impl Quiet {
+    fn is_over(&self, now: Timestamp) -> bool {
+        [self.soon, self.late, self.beat].into_iter().any(|due| is_due(due, now))
+    }
 }
 
 /// The whole world had nothing to do.
@@ -142,6 +162,7 @@ impl Simulation {
             seen: None,
             rests: self.rests.clone(),
             idle: self.idle,
+            quiet: None,
             settled: self.settled,
             unwatched: self.unwatched,
         }
@@ -190,6 +211,7 @@ impl Simulation {
             seen: None,
             rests: Rests::default(),
             idle: None,
+            quiet: None,
             settled: None,
             unwatched: None,
         };
@@ -236,7 +258,8 @@ impl Simulation {
             world.scheduled.unseen = Scheduled::unseen(&world.store, &world.scheduled.names);
         }
         // what rested without the schedules does not rest with them
-        (world.idle, world.settled, world.rests) = (None, None, Rests::default());
+        (world.idle, world.quiet, world.settled) = (None, None, None);
+        world.rests = Rests::default();
         world.settle(now);
         world.store.compact();
         Ok(world)
@@ -411,6 +434,7 @@ impl Simulation {
         let pod = self.pod_of(&asked.pod)?;
         let snapshot = self.snapshot();
         let place = snapshot.pod(object::namespace(&pod), object::name(&pod));
+        let watch = Watch::at(at);
         // a variation may have moved it
         let port = |place: usize| {
             let mut moved = snapshot.pods[place]
@@ -419,7 +443,7 @@ impl Simulation {
                 .map(|container| super::app::moved(&container.env, asked.port));
             moved.find(|port| *port != asked.port).unwrap_or(asked.port)
         };
-        match place.and_then(|place| respond(&snapshot, place, port(place), &request, at, 0)) {
+        match place.and_then(|place| respond(&snapshot, place, port(place), &request, &watch, 0)) {
             Some(response) if response.status < 400 => Ok(()),
             other => Err(format!(
                 "{} is answered with {:?}",
@@ -498,14 +522,11 @@ impl Simulation {
             self.bring_about(&own);
         }
         let processes = Moment::at(now);
-        self.run(&processes);
-        if known.is_none() || self.version() != version {
-            self.take_stock(&own);
-        }
-        let snapshot = self.snapshot();
-        controllers::elect(&mut self.store, &snapshot, now);
-        controllers::keep_leases(&mut self.store, &self.kept, now);
-        controllers::expire_events(&mut self.store, now);
+        self.run_unless_quiet(&processes, |world| {
+            if known.is_none() || world.version() != version {
+                world.take_stock(&own);
+            }
+        });
         let same = self.version() == version;
         if same {
             let (soon, due) = (own.soon(), own.next());
@@ -545,10 +566,44 @@ impl Simulation {
         controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, moment);
     }
 
-    /// What happens in the pods, as far as it follows from the time.
-    fn run(&mut self, moment: &Moment) {
+    /// Lets go on what happens in the pods, unless that is known to be nothing. What follows from
+    /// it is done before the processes contend for their leases.
+    fn run_unless_quiet(&mut self, moment: &Moment, follow: impl FnOnce(&mut Self)) {
+        let (before, turns) = (self.version(), self.memory.turns());
+        let quiet = self.quiet.take().filter(|quiet| {
+            quiet.version == before && quiet.turns == turns && !quiet.is_over(moment.now)
+        });
+        if let Some(quiet) = quiet {
+            moment.takes_over(quiet.soon, quiet.late);
+            self.kubelet.looked = moment.now;
+            follow(self);
+            // what followed changes nothing that processes see, unless it changes the version
+            self.quiet = Some(quiet);
+            return;
+        }
+        let beat = Moment::at(moment.now);
+        self.run(moment, &beat);
+        follow(self);
         let snapshot = self.snapshot();
-        controllers::live(&snapshot, moment.now);
+        controllers::elect(&mut self.store, &snapshot, &beat);
+        controllers::keep_leases(&mut self.store, &self.kept, &beat);
+        controllers::expire_events(&mut self.store, &beat);
+        let version = self.version();
+        let quiet = version == before && self.memory.turns() == turns;
+        let timed = moment.watch.was_read() || beat.watch.was_read();
+        self.quiet = (quiet && !timed).then(|| Quiet {
+            version,
+            turns,
+            soon: moment.soon(),
+            late: moment.late(),
+            beat: beat.next(),
+        });
+    }
+
+    /// What happens in the pods, as far as it follows from the time.
+    fn run(&mut self, moment: &Moment, beat: &Moment) {
+        let snapshot = self.snapshot();
+        controllers::live(&snapshot, beat);
         controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, moment);
         controllers::restart_containers(&mut self.store, &mut self.kubelet, &snapshot, moment);
         controllers::probe(&mut self.store, &mut self.kubelet, &snapshot, moment);
@@ -734,7 +789,7 @@ mod tests {
             let (snapshot, now) = (world.snapshot(), world.clock.now());
             for (pod, state) in snapshot.pods.iter().enumerate() {
                 assert!(state.network.ip.is_some(), "{}", state.network.name);
-                let context = AppContext::new(&snapshot, pod, 0, now, 0).map(Arc::new);
+                let context = AppContext::new(&snapshot, pod, 0, &Watch::at(now), 0).map(Arc::new);
                 let context =
                     context.unwrap_or_else(|| panic!("no app for {}", state.network.name));
                 let app = snapshot.apps.app(context.app);

@@ -23,6 +23,13 @@ pub(super) struct Question {
     pub(super) depth: u8,
 }
 
+/// What was answered, and whether somebody looked at the time for it.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) response: Option<Arc<Response>>,
+    pub(super) timed: bool,
+}
+
 /// What was answered: the same is answered again, as long as no process remembers anything new.
 #[derive(Debug, Default)]
 pub(crate) struct Answers(Mutex<Known>);
@@ -32,7 +39,9 @@ struct Known {
     /// How often the processes had remembered something.
     turns: u64,
     bytes: usize,
-    answers: HashMap<Question, Option<Arc<Response>>>,
+    answers: HashMap<Question, Answer>,
+    /// The status of requests to a port of a pod, where that is the same at any time.
+    statuses: HashMap<(usize, u16, Request), Option<u16>>,
 }
 
 impl Answers {
@@ -42,35 +51,51 @@ impl Answers {
         &self,
         question: Question,
         turns: impl Fn() -> u64,
-        work: impl FnOnce() -> Option<Response>,
-    ) -> Option<Arc<Response>> {
-        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        work: impl FnOnce() -> Answer,
+    ) -> Answer {
         let before = turns();
-        if let Some(answer) = known().since(before).answers.get(&question) {
-            return answer.clone();
+        if let Some(answer) = self.known(before, |known| known.answers.get(&question).cloned()) {
+            return answer;
         }
-        let answer = work().map(Arc::new);
+        let answer = work();
         // an answer that had consequences is to have them again
         if turns() == before {
-            known().since(before).keep(question, answer.clone());
+            self.known(before, |known| known.keep(question, answer.clone()));
         }
         answer
+    }
+
+    /// The status that was kept of a request.
+    pub(super) fn status(&self, asked: &(usize, u16, Request), turns: u64) -> Option<Option<u16>> {
+        self.known(turns, |known| known.statuses.get(asked).copied())
+    }
+
+    /// Keeps a status that is the same at any time, until a process remembers something.
+    pub(super) fn keep_status(
+        &self,
+        asked: (usize, u16, Request),
+        turns: u64,
+        status: Option<u16>,
+    ) {
+        self.known(turns, |known| known.statuses.insert(asked, status));
+    }
+
+    /// What still holds.
+    fn known<T>(&self, turns: u64, work: impl FnOnce(&mut Known) -> T) -> T {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.turns != turns {
+            *known = Known { turns, ..Known::default() };
+        }
+        work(&mut known)
     }
 }
 
 impl Known {
-    /// What still holds.
-    fn since(&mut self, turns: u64) -> &mut Self {
-        if self.turns != turns {
-            *self = Self { turns, ..Self::default() };
-        }
-        self
-    }
-
-    fn keep(&mut self, question: Question, answer: Option<Arc<Response>>) {
-        let bytes = answer.as_ref().map_or(0, |answer| answer.body.len());
+    fn keep(&mut self, question: Question, answer: Answer) {
+        let bytes = answer.response.as_ref().map_or(0, |response| response.body.len());
         if self.answers.len() >= MOST || self.bytes + bytes > MOST_BYTES {
-            *self = Self { turns: self.turns, ..Self::default() };
+            self.answers.clear();
+            self.bytes = 0;
         }
         self.bytes += bytes;
         self.answers.insert(question, answer);
@@ -95,7 +120,8 @@ mod tests {
                 || {
                     asked.set(asked.get() + 1);
                     turns.set(turns.get() + remembers);
-                    Some(Response::text(200, path))
+                    let response = Some(Arc::new(Response::text(200, path)));
+                    Answer { response, timed: false }
                 },
             );
             asked.get()
@@ -104,5 +130,13 @@ mod tests {
         turns.set(1);
         assert_eq!((ask("/a", 0), ask("/a", 0)), (3, 3), "something was remembered");
         assert_eq!((ask("/c", 1), ask("/c", 1)), (4, 5), "each time it remembers something");
+    }
+
+    #[test]
+    fn a_status_holds_until_a_process_remembers_something() {
+        let (answers, asked) = (Answers::default(), (0, 80, Request::get("/a")));
+        answers.keep_status(asked.clone(), 3, Some(200));
+        assert_eq!(answers.status(&asked, 3), Some(Some(200)));
+        assert_eq!(answers.status(&asked, 4), None);
     }
 }

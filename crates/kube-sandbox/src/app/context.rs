@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use jiff::Timestamp;
 use minijinja::Value as Dynamic;
 use minijinja::value::{Object, Serde};
 use serde_json::{Map, Value, json};
 
-use super::{RESULT, Text, template};
+use super::{RESULT, Text, Watch, template};
 use crate::snapshot::{ContainerState, PodState, Snapshot};
 
 /// How far processes may ask each other in turn: beyond it they are asking in a circle.
@@ -21,7 +20,7 @@ pub(crate) struct AppContext {
     pub(crate) pod: usize,
     pub(crate) container: usize,
     pub(crate) app: usize,
-    pub(crate) at: Timestamp,
+    pub(crate) watch: Watch,
     pub(crate) depth: u8,
     request: Value,
     /// The values asked for so far; none while one is being evaluated.
@@ -63,7 +62,7 @@ impl AppContext {
         snapshot: &Arc<Snapshot>,
         pod: usize,
         container: usize,
-        at: Timestamp,
+        watch: &Watch,
         depth: u8,
     ) -> Option<Self> {
         let app = snapshot.pods.get(pod)?.container(container)?.app?;
@@ -73,7 +72,7 @@ impl AppContext {
             pod,
             container,
             app,
-            at,
+            watch: watch.clone(),
             depth,
             request: Value::Null,
             known,
@@ -105,7 +104,7 @@ impl AppContext {
 
     /// Seconds since the process started.
     pub(crate) fn uptime(&self) -> f64 {
-        self.at.duration_since(self.container().run.from).as_secs_f64()
+        self.watch.read().duration_since(self.container().run.from).as_secs_f64()
     }
 
     /// How many cores it may use; none when it may use all.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use minijinja::value::Serde;
+use minijinja::value::{Enumerator, Object, Serde};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use serde::Serialize;
 use serde_json::json;
@@ -46,7 +46,8 @@ pub(crate) fn register(environment: &mut Environment<'static>) {
         "time",
         |state: &State<'_, '_>, format: String, seconds: Option<i64>| {
             answer(state, |this| {
-                let at = seconds.map_or(Ok(this.at), Timestamp::from_second).unwrap_or(this.at);
+                let at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+                let at = at.unwrap_or_else(|| this.watch.read());
                 // a format that strftime does not know is written as it is
                 let written = jiff::fmt::strtime::format(&format, at);
                 json!(written.unwrap_or(format))
@@ -75,13 +76,13 @@ fn remembering(environment: &mut Environment<'static>) {
     environment.add_function("happened", |state: &State<'_, '_>, name: String| {
         answer(state, |this| {
             let (memory, namespace, pod) = own(this);
-            json!(memory.happened(namespace, pod, &name, this.at))
+            json!(memory.happened(namespace, pod, &name, this.watch.read()))
         })
     });
     environment.add_function("count", |state: &State<'_, '_>, name: String| {
         answer(state, |this| {
             let (memory, namespace, pod) = own(this);
-            memory.count(namespace, pod, &name, this.at);
+            memory.count(namespace, pod, &name, this.watch.read());
             json!(null)
         })
     });
@@ -134,7 +135,8 @@ fn containers(this: &AppContext, value: &str) -> serde_json::Value {
     {
         for place in 0..state.containers.len() {
             if let Some(context) =
-                AppContext::new(&this.snapshot, pod, place, this.at, this.depth + 1).map(Arc::new)
+                AppContext::new(&this.snapshot, pod, place, &this.watch, this.depth + 1)
+                    .map(Arc::new)
             {
                 let network = &state.network;
                 found.push(json!({
@@ -169,19 +171,41 @@ fn version_numbers(version: &str) -> Vec<u64> {
 }
 
 /// The outcome of a connection as the apps report it.
-fn outcome(this: &AppContext, result: Result<(), String>) -> serde_json::Value {
-    match result {
-        Ok(()) => {
-            // a plausible latency that is the same in every run, and moves a little as time does
-            let drift =
-                f64::from(u32::try_from(this.at.as_second().rem_euclid(7)).unwrap_or(0)) * 0.013;
-            let base = f64::from(
-                u32::from(this.state().network.name.bytes().fold(0_u8, u8::wrapping_add)) % 40,
-            ) * 0.01;
-            json!({"ok": true, "error": null,
-                "latency_ms": ((0.4 + base + drift) * 1000.0).round() / 1000.0})
+fn outcome(this: &Arc<AppContext>, result: Result<(), String>) -> Value {
+    Value::from_object(Connected { this: Arc::clone(this), error: result.err() })
+}
+
+/// A connection that was tried. Its latency is made up when somebody asks for it.
+#[derive(Debug)]
+struct Connected {
+    this: Arc<AppContext>,
+    error: Option<String>,
+}
+
+impl Connected {
+    /// A plausible latency that is the same in every run, and moves a little as time does.
+    fn latency(&self) -> f64 {
+        let second = self.this.watch.read().as_second();
+        let drift = f64::from(u32::try_from(second.rem_euclid(7)).unwrap_or(0)) * 0.013;
+        let name = self.this.state().network.name.bytes();
+        let base = f64::from(u32::from(name.fold(0_u8, u8::wrapping_add)) % 40) * 0.01;
+        ((0.4 + base + drift) * 1000.0).round() / 1000.0
+    }
+}
+
+impl Object for Connected {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "ok" => Some(Value::from(self.error.is_none())),
+            "error" => Some(self.error.clone().map_or_else(|| Value::from(()), Value::from)),
+            "latency_ms" if self.error.is_none() => Some(Value::from(self.latency())),
+            "latency_ms" => Some(Value::from(())),
+            _ => None,
         }
-        Err(error) => json!({"ok": false, "error": error, "latency_ms": null}),
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&["ok", "error", "latency_ms"])
     }
 }
 
@@ -287,7 +311,7 @@ fn http_get(this: &AppContext, url: &str) -> Value {
                 pod,
                 port,
                 &Request::get(target),
-                this.at,
+                &this.watch,
                 this.depth + 1,
             );
             match response {
@@ -317,7 +341,7 @@ fn values_of(this: &AppContext, app: &str, value: &str) -> Vec<Value> {
         for (place, container) in state.containers.iter().enumerate() {
             if container.app.is_some_and(|index| this.snapshot.apps.app(index).name == app)
                 && let Some(context) =
-                    AppContext::new(&this.snapshot, pod, place, this.at, this.depth + 1)
+                    AppContext::new(&this.snapshot, pod, place, &this.watch, this.depth + 1)
             {
                 values.push(Arc::new(context).value(value));
             }

@@ -2,15 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use jiff::Timestamp;
 use minijinja::value::Serde;
 use serde_json::{Map, Value};
 
-use super::answers::Question;
+use super::answers::{Answer, Question};
 use super::context::{AppContext, Request};
 use super::format::{Builtin, Route};
-use super::moved;
 use super::prometheus;
+use super::{Watch, moved};
 use crate::snapshot::Snapshot;
 use netpol_evaluator::Protocol;
 
@@ -22,6 +21,8 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
     /// The body as JSON, once it was asked for.
     json: OnceLock<minijinja::Value>,
+    /// Whether its status would be the same at another time.
+    steady: bool,
 }
 
 impl Response {
@@ -31,6 +32,7 @@ impl Response {
             content_type: "text/plain; charset=utf-8".to_owned(),
             body: body.as_bytes().to_vec(),
             json: OnceLock::new(),
+            steady: false,
         }
     }
 
@@ -49,7 +51,7 @@ impl Response {
         let mut body = sorted(value).to_string().into_bytes();
         body.push(b'\n');
         let content_type = "application/json".to_owned();
-        Self { status, content_type, body, json: OnceLock::new() }
+        Self { status, content_type, body, json: OnceLock::new(), steady: false }
     }
 }
 
@@ -86,10 +88,10 @@ pub(crate) fn respond_inside(
     pod: usize,
     container: usize,
     request: &Request,
-    at: Timestamp,
+    watch: &Watch,
 ) -> Option<Response> {
-    let app = AppContext::new(snapshot, pod, container, at, 0)?.app;
-    let context = || AppContext::new(snapshot, pod, container, at, 0);
+    let app = AppContext::new(snapshot, pod, container, watch, 0)?.app;
+    let context = || AppContext::new(snapshot, pod, container, watch, 0);
     snapshot.apps.app(app).routes.iter().enumerate().find_map(|(place, route)| {
         let context = Arc::new(context()?.asked(request, Map::new()));
         (method(route) == request.method && context.holds("route-when", place, route.when.as_ref()))
@@ -112,13 +114,46 @@ pub(crate) fn respond(
     pod: usize,
     port: u16,
     request: &Request,
-    at: Timestamp,
+    watch: &Watch,
     depth: u8,
 ) -> Option<Arc<Response>> {
-    let question = Question { pod, port, request: request.clone(), at, depth };
+    let question = Question { pod, port, request: request.clone(), at: watch.carried(), depth };
     let turns = || snapshot.memory.turns();
-    let work = || respond_anew(snapshot, pod, port, request, at, depth);
-    snapshot.answers.find(question, turns, work)
+    let work = || {
+        let own = watch.unread();
+        let response = respond_anew(snapshot, pod, port, request, &own, depth).map(Arc::new);
+        Answer { response, timed: own.was_read() }
+    };
+    let Answer { response, timed } = snapshot.answers.find(question, turns, work);
+    if timed {
+        watch.read();
+    }
+    response
+}
+
+/// The status of the response to a request; none when nothing there speaks HTTP. What only its body
+/// says of the time makes no difference to it.
+pub(crate) fn status(
+    snapshot: &Arc<Snapshot>,
+    pod: usize,
+    port: u16,
+    request: &Request,
+    watch: &Watch,
+) -> Option<u16> {
+    let (asked, turns) = ((pod, port, request.clone()), snapshot.memory.turns());
+    if let Some(status) = snapshot.answers.status(&asked, turns) {
+        return status;
+    }
+    let own = watch.unread();
+    let response = respond(snapshot, pod, port, request, &own, 0);
+    let status = response.as_ref().map(|response| response.status);
+    let steady = response.is_none_or(|response| response.steady) || !own.was_read();
+    if !steady {
+        watch.read();
+    } else if snapshot.memory.turns() == turns {
+        snapshot.answers.keep_status(asked, turns, status);
+    }
+    status
 }
 
 fn respond_anew(
@@ -126,11 +161,11 @@ fn respond_anew(
     pod: usize,
     port: u16,
     request: &Request,
-    at: Timestamp,
+    watch: &Watch,
     depth: u8,
 ) -> Option<Response> {
     let container = snapshot.listener(pod, port, Protocol::Tcp)?;
-    let context = AppContext::new(snapshot, pod, container, at, depth)?;
+    let context = AppContext::new(snapshot, pod, container, watch, depth)?;
     let app = snapshot.apps.app(context.app);
     // what is declared comes before what is built in
     let builtin = || {
@@ -157,7 +192,7 @@ fn respond_anew(
             continue;
         };
         let context = Arc::new(
-            AppContext::new(snapshot, pod, container, at, depth)?.asked(request, parameters),
+            AppContext::new(snapshot, pod, container, watch, depth)?.asked(request, parameters),
         );
         if !context.holds("route-when", place, route.when.as_ref()) {
             continue;
@@ -166,7 +201,8 @@ fn respond_anew(
             allowed.push(method);
             continue;
         }
-        return Some(answered(&context, place, route));
+        let steady = !watch.was_read();
+        return Some(Response { steady, ..answered(&context, place, route) });
     }
     if let Some(response) = builtin() {
         return Some(response);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Watch;
 use super::context::AppContext;
 use super::format::Seconds;
 use crate::controllers::Run;
@@ -24,7 +25,8 @@ pub(crate) fn lines(
     from: Option<Timestamp>,
     now: Timestamp,
 ) -> Vec<Line> {
-    let Some(context) = AppContext::new(snapshot, pod, container, now, 0).map(Arc::new) else {
+    let context = AppContext::new(snapshot, pod, container, &Watch::at(now), 0).map(Arc::new);
+    let Some(context) = context else {
         return Vec::new();
     };
     let run = context.container().run;
@@ -47,7 +49,8 @@ pub(crate) fn former_lines(
     from: Option<Timestamp>,
     now: Timestamp,
 ) -> Vec<Line> {
-    let Some(context) = AppContext::new(snapshot, pod, container, now, 0).map(Arc::new) else {
+    let context = AppContext::new(snapshot, pod, container, &Watch::at(now), 0).map(Arc::new);
+    let Some(context) = context else {
         return Vec::new();
     };
     let known = context.container();
@@ -123,4 +126,21 @@ pub(crate) fn moments(
             Some((turn, first.checked_add(offset).ok()?))
         })
         .take_while(move |(_, moment)| *moment <= now)
+}
+
+/// When a rule that writes `every` so often does so next.
+pub(crate) fn next_moment(
+    started: Timestamp,
+    after: Seconds,
+    every: Seconds,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let step = SignedDuration::from_secs_f64(every.0.max(0.1));
+    let later = now
+        .checked_add(step)
+        .ok()?
+        .max(started.checked_add(SignedDuration::from_secs_f64(after.0)).ok()?);
+    moments(started, after, Some(every), Some(now), later)
+        .map(|(_, moment)| moment)
+        .find(|moment| *moment > now)
 }

@@ -10,6 +10,7 @@ mod logs;
 mod memory;
 mod prometheus;
 mod promql;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -20,9 +21,10 @@ pub(crate) use answers::Answers;
 pub(crate) use context::{AppContext, Request};
 pub(crate) use format::{App, Document, Otherwise, Text};
 use format::{Exits, ImageSet, LogRule, Route};
-pub(crate) use http::{Response, respond, respond_inside};
-pub(crate) use logs::{Line, former_lines, lines, moments};
+pub(crate) use http::{Response, respond, respond_inside, status};
+pub(crate) use logs::{Line, former_lines, lines, moments, next_moment};
 pub(crate) use memory::Memory;
+pub(crate) use watch::Watch;
 
 use crate::world::{Place, WorldFault, unreadable};
 use netpol_evaluator::{Labels, Protocol};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Watch;
 use super::context::{AppContext, Request};
 use super::http::{Response, respond as ask};
 use super::promql::{self, Labels, Sample, Source};
@@ -36,7 +37,7 @@ pub(crate) fn respond(context: &AppContext, request: &Request) -> Response {
         path.strip_prefix("/api/v1/label/").and_then(|rest| rest.strip_suffix("/values"))
     {
         let mut values: Vec<String> = scraper
-            .at(context.at)
+            .at(context.watch.read())
             .iter()
             .filter_map(|sample| sample.labels.get(label).cloned())
             .collect();
@@ -47,7 +48,7 @@ pub(crate) fn respond(context: &AppContext, request: &Request) -> Response {
     match path {
         "/api/v1/targets" => success(
             json!({"activeTargets": scraper.targets.iter().map(|target| target.describe(&scraper,
-                context.at)).collect::<Vec<_>>(), "droppedTargets": []}),
+                context.watch.read())).collect::<Vec<_>>(), "droppedTargets": []}),
         ),
         "/api/v1/alerts" => success(json!({"alerts": []})),
         "/api/v1/rules" => success(json!({"groups": []})),
@@ -59,7 +60,7 @@ pub(crate) fn respond(context: &AppContext, request: &Request) -> Response {
         "/api/v1/query" => match query(
             &scraper,
             parameter("query"),
-            parameter("time").map_or(Ok(context.at), time),
+            parameter("time").map_or(Ok(context.watch.read()), time),
         ) {
             Ok(data) => success(data),
             Err(error) => bad_data(&error),
@@ -68,7 +69,7 @@ pub(crate) fn respond(context: &AppContext, request: &Request) -> Response {
             Ok(data) => success(data),
             Err(error) => bad_data(&error),
         },
-        "/api/v1/series" => match series(&scraper, &parameters, context.at) {
+        "/api/v1/series" => match series(&scraper, &parameters, context.watch.read()) {
             Ok(data) => success(data),
             Err(error) => bad_data(&error),
         },
@@ -357,7 +358,7 @@ impl Target {
                 pod,
                 port,
                 &Request::get("/metrics"),
-                at,
+                &Watch::at(at),
                 context.depth + 1,
             ) {
                 Some(response) if response.status == 200 => {

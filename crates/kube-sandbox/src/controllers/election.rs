@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Moment;
 use crate::app::AppContext;
 use crate::object;
 use crate::snapshot::Snapshot;
@@ -17,7 +18,8 @@ const RENEWED: SignedDuration = SignedDuration::from_secs(2);
 
 /// One round: the holder renews its lease; one that has expired, or does not exist, is taken by the
 /// first that may lead.
-pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp) {
+pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, moment: &Moment) {
+    let now = moment.now;
     for (app, program) in snapshot.apps.document.apps.iter().enumerate() {
         let Some(leads) = &program.leads else {
             continue;
@@ -31,7 +33,7 @@ pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
             else {
                 continue;
             };
-            let context = AppContext::new(snapshot, pod, container, now, 0).map(Arc::new);
+            let context = AppContext::new(snapshot, pod, container, &moment.watch, 0).map(Arc::new);
             if context.is_some_and(|context| context.holds("leads", 0, Some(&leads.when))) {
                 candidates.push((&state.network.namespace, &state.network.name));
             }
@@ -46,9 +48,12 @@ pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
                 .collect();
             let before =
                 store.get("leases", namespace, &leads.lease).map(|lease| (**lease).clone());
-            if let Some(lease) =
-                contend(before, namespace, &leads.lease, &names, leads.seconds, now)
-            {
+            let after =
+                contend(before.clone(), namespace, &leads.lease, &names, leads.seconds, now);
+            if let Some(lease) = after.as_ref().or(before.as_ref()) {
+                moment.notes(next_round(lease, &names));
+            }
+            if let Some(lease) = after {
                 store.put(lease, now);
             }
         }
@@ -56,7 +61,8 @@ pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
 }
 
 /// Renews the Leases that somebody outside keeps, as long as they are theirs.
-pub(crate) fn keep_leases(store: &mut Store, kept: &[(String, String, String)], now: Timestamp) {
+pub(crate) fn keep_leases(store: &mut Store, kept: &[(String, String, String)], moment: &Moment) {
+    let now = moment.now;
     for (namespace, name, holder) in kept {
         let Some(lease) = store
             .get("leases", namespace, name)
@@ -65,13 +71,25 @@ pub(crate) fn keep_leases(store: &mut Store, kept: &[(String, String, String)], 
             continue;
         };
         if object::timestamp(&lease["spec"]["renewTime"])
-            .is_none_or(|renewed| now.duration_since(renewed) >= RENEWED)
+            .is_none_or(|renewed| moment.passed(renewed, RENEWED))
         {
+            moment.passed(now, RENEWED);
             let mut lease = (**lease).clone();
             lease["spec"]["renewTime"] = json!(object::micro_time(now));
             store.put(lease, now);
         }
     }
+}
+
+/// When something is to be done about a lease: its holder renews it, or another takes it.
+fn next_round(lease: &Value, candidates: &[&str]) -> Timestamp {
+    let spec = &lease["spec"];
+    let renewed = object::timestamp(&spec["renewTime"]).unwrap_or(Timestamp::MIN);
+    let lasts = match spec["holderIdentity"].as_str() {
+        Some(holder) if candidates.contains(&holder) => RENEWED,
+        _ => SignedDuration::from_secs(spec["leaseDurationSeconds"].as_i64().unwrap_or(0)),
+    };
+    renewed.saturating_add(lasts).unwrap_or(Timestamp::MAX)
 }
 
 fn contend(

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::pods::number;
 use super::probe::ask;
-use crate::app::{AppContext, Apps};
+use crate::app::{AppContext, Apps, Watch};
 use crate::object;
 use crate::quantity;
 use crate::snapshot::Snapshot;
@@ -49,14 +49,14 @@ pub(crate) fn of_program(
     pod: usize,
     place: usize,
     container: &Value,
-    now: Timestamp,
+    watch: &Watch,
 ) -> Option<Ending> {
     if let Some(message) = not_started(&snapshot.apps, container) {
         let not_started = Some(message);
         let ending = Ending::by_itself(SignedDuration::ZERO, NOT_STARTED, "StartError");
         return Some(Ending { not_started, ..ending });
     }
-    let context = AppContext::new(snapshot, pod, place, now, 0).map(Arc::new)?;
+    let context = AppContext::new(snapshot, pod, place, watch, 0).map(Arc::new)?;
     let app = snapshot.apps.app(context.app);
     let limit = context.container().limits.get("memory").and_then(|limit| quantity::number(limit));
     if let (Some(limit), Some(_)) = (limit, &app.memory)
@@ -85,11 +85,11 @@ pub(crate) fn of_probe(
     pod: usize,
     place: usize,
     (object, container): (&Value, &Value),
-    now: Timestamp,
+    watch: &Watch,
 ) -> Option<Ending> {
     let failing = |field: &str| {
         let probe = container.get(field)?;
-        ask(snapshot, pod, place, object, probe, now).err().map(|why| (probe, why))
+        ask(snapshot, pod, place, object, probe, watch).err().map(|why| (probe, why))
     };
     let startup = failing("startupProbe").map(|found| ("Startup", found));
     let (kind, (probe, why)) =

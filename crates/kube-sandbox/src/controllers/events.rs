@@ -4,6 +4,7 @@ use crate::digest::sha256;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Moment;
 use crate::object;
 use crate::store::Store;
 
@@ -11,10 +12,9 @@ use crate::store::Store;
 const KEPT: SignedDuration = SignedDuration::from_hours(2);
 
 /// Removes the events that have been kept long enough.
-pub(crate) fn expire_events(store: &mut Store, now: Timestamp) {
+pub(crate) fn expire_events(store: &mut Store, moment: &Moment) {
     let old = |event: &Value| {
-        object::timestamp(&event["lastTimestamp"])
-            .is_some_and(|last| now.duration_since(last) > KEPT)
+        object::timestamp(&event["lastTimestamp"]).is_some_and(|last| moment.passed(last, KEPT))
     };
     let expired: Vec<(String, String)> = store
         .list("events", None)

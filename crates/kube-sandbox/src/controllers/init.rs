@@ -173,7 +173,7 @@ fn stage(
     if goes_on(container) {
         return Stage::Beside;
     }
-    let Some(ending) = of_program(snapshot, pod, place, container, moment.now) else {
+    let Some(ending) = of_program(snapshot, pod, place, container, &moment.watch) else {
         let known = snapshot.pods[pod].container(place).is_some_and(|known| known.app.is_some());
         // nothing is known of this program: it does what it is for
         return if known { Stage::Works } else { Stage::Done(begun) };

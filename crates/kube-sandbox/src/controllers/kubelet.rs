@@ -119,7 +119,7 @@ pub(crate) struct Kubelet {
     /// The pods whose init containers have done their work.
     pub(super) initialized: BTreeSet<String>,
     /// When the containers were looked at last.
-    pub(super) looked: Timestamp,
+    pub(crate) looked: Timestamp,
 }
 
 /// What came of the probes of the containers of a pod; none where it was too early to ask.
@@ -421,7 +421,8 @@ pub(crate) fn probe(
             let asked = containers.map(|(place, container)| {
                 let runs = state.containers[place].run.until.is_none();
                 let probe = container.get("readinessProbe").filter(|_| runs);
-                probe.map_or(Ok(()), |probe| ask(snapshot, index, place, &pod, probe, now))
+                probe
+                    .map_or(Ok(()), |probe| ask(snapshot, index, place, &pod, probe, &moment.watch))
             });
             asked.collect()
         });
@@ -526,7 +527,8 @@ fn any_runs(pod: &Value) -> bool {
 /// The exit code of a program, if it has ended.
 fn exit_code(snapshot: &Arc<Snapshot>, pod: usize, place: usize, moment: &Moment) -> Option<i64> {
     let started = snapshot.pods[pod].started;
-    let Some(context) = AppContext::new(snapshot, pod, place, moment.now, 0).map(Arc::new) else {
+    let context = AppContext::new(snapshot, pod, place, &moment.watch, 0).map(Arc::new);
+    let Some(context) = context else {
         // nothing is known of this program: it does what it is for, and succeeds
         return moment.awaits(started, START).then_some(0);
     };

@@ -4,11 +4,15 @@ use std::cell::Cell;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::app::Watch;
+
 /// A moment at which controllers act. It keeps what they found to be due later: until then, and as
 /// long as nothing changes, they would do the same again, which is nothing.
 #[derive(Debug)]
 pub(crate) struct Moment {
     pub(crate) now: Timestamp,
+    /// The same for the processes.
+    pub(crate) watch: Watch,
     /// When what is under way goes on: a pod is ready, a program ends.
     soon: Cell<Option<Timestamp>>,
     /// When something is over: a deadline.
@@ -17,7 +21,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     pub(crate) fn at(now: Timestamp) -> Self {
-        Self { now, soon: Cell::new(None), late: Cell::new(None) }
+        Self { now, watch: Watch::at(now), soon: Cell::new(None), late: Cell::new(None) }
     }
 
     /// Whether so much time has passed since then. If not, something goes on when it has.

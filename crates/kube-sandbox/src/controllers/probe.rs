@@ -4,10 +4,9 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::app::{Request, respond};
+use crate::app::{Request, Watch, status};
 use crate::exec::{self, Session};
 use crate::object;
 use crate::snapshot::{Snapshot, target_port};
@@ -20,7 +19,7 @@ pub(super) fn ask(
     place: usize,
     pod: &Value,
     probe: &Value,
-    now: Timestamp,
+    watch: &Watch,
 ) -> Result<(), String> {
     let port = |value: &Value| {
         serde_json::from_value::<PortName>(value.clone())
@@ -42,12 +41,10 @@ pub(super) fn ask(
         let port = port(&get["port"]);
         let answer = port
             .filter(|port| open(*port))
-            .and_then(|port| respond(snapshot, index, port, &Request::get(path), now, 0));
+            .and_then(|port| status(snapshot, index, port, &Request::get(path), watch));
         return match answer {
-            Some(response) if (200..400).contains(&response.status) => Ok(()),
-            Some(response) => {
-                Err(format!("HTTP probe failed with statuscode: {}", response.status))
-            }
+            Some(200..400) => Ok(()),
+            Some(status) => Err(format!("HTTP probe failed with statuscode: {status}")),
             None => {
                 let (refused, address) = refused(port);
                 Err(format!("Get \"http://{address}{path}\": {refused}"))
@@ -59,7 +56,7 @@ pub(super) fn ask(
             .iter()
             .filter_map(|word| word.as_str().map(str::to_owned))
             .collect();
-        return execute(snapshot, index, place, &command, now);
+        return execute(snapshot, index, place, &command, watch);
     }
     let Some(socket) = probe.get("tcpSocket") else { return Ok(()) };
     let port = port(&socket["port"]);
@@ -72,13 +69,13 @@ fn execute(
     pod: usize,
     container: usize,
     command: &[String],
-    now: Timestamp,
+    watch: &Watch,
 ) -> Result<(), String> {
     if snapshot.pods[pod].container(container).is_none_or(|known| known.run.until.is_some()) {
         return Ok(());
     }
     let snapshot = Arc::clone(snapshot);
-    let session = Session { snapshot, pod, container, at: now, stdin: Vec::new() };
+    let session = Session { snapshot, pod, container, watch: watch.clone(), stdin: Vec::new() };
     match exec::simulated(&session, command) {
         Some(outcome) if outcome.code != 0 => {
             let said = [outcome.stdout, outcome.stderr].concat();

@@ -139,10 +139,11 @@ fn restart(
             continue;
         }
         let waits = known.as_ref().is_some_and(|known| known.turn.wait.is_some());
-        let ending = of_program(snapshot, index, place, container, now).or_else(|| match &known {
-            Some(known) if waits => known.ending.clone().filter(|known| known.probe.is_some()),
-            _ => of_probe(snapshot, index, place, (before, container), now),
-        });
+        let ending =
+            of_program(snapshot, index, place, container, &moment.watch).or_else(|| match &known {
+                Some(known) if waits => known.ending.clone().filter(|known| known.probe.is_some()),
+                _ => of_probe(snapshot, index, place, (before, container), &moment.watch),
+            });
         let next = match (known, ending) {
             (Some(known), ending) => Some(known.at(ending, looked, moment)),
             (None, Some(ending)) => Loop::begin(ending, process.started, looked, moment),

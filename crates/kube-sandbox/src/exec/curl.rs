@@ -173,7 +173,7 @@ fn exchange(
     }
     let request = request(arguments, &url);
     say(request_head(&request, &url));
-    match respond(&session.snapshot, pod, listening, &request, session.at, 0) {
+    match respond(&session.snapshot, pod, listening, &request, &session.watch, 0) {
         Some(response) => {
             say(head(session, &response).lines().map(|line| format!("< {line}\r\n")).collect());
             Ok(response)
@@ -291,7 +291,7 @@ fn head(session: &Session, response: &Response) -> String {
         .ok()
         .and_then(|status| status.canonical_reason())
         .unwrap_or_default();
-    let date = session.at.strftime("%a, %d %b %Y %H:%M:%S GMT");
+    let date = session.watch.read().strftime("%a, %d %b %Y %H:%M:%S GMT");
     format!(
         "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nDate: {date}\r\nContent-Length: {}\r\n\r\n",
         response.status,

@@ -30,6 +30,7 @@ pub(super) fn with_password(session: &Session, arguments: &[&str]) -> Option<Out
             let (given, left) = text.split_once('\n')?;
             let session = Session {
                 snapshot: Arc::clone(&session.snapshot),
+                watch: session.watch.clone(),
                 stdin: left.as_bytes().to_vec(),
                 ..*session
             };
@@ -126,7 +127,7 @@ pub(super) fn redis(session: &Session, arguments: &[&str], password: Option<&str
 pub(super) fn ask(session: &Session, method: &str, body: &Value) -> Option<Response> {
     let body = body.to_string().into_bytes();
     let request = Request { method: method.to_owned(), target: "/".to_owned(), body };
-    respond_inside(&session.snapshot, session.pod, session.container, &request, session.at)
+    respond_inside(&session.snapshot, session.pod, session.container, &request, &session.watch)
 }
 
 /// The statement that is prepared, and the variables that are set before.

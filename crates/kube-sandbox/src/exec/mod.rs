@@ -15,8 +15,7 @@ use crate::digest::sha256;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
+use super::app::Watch;
 use super::snapshot::{ContainerState, PodState, Snapshot};
 
 /// How long a command that runs into a timeout takes here, at most: runs are to stay fast.
@@ -27,7 +26,7 @@ pub(crate) struct Session {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) pod: usize,
     pub(crate) container: usize,
-    pub(crate) at: Timestamp,
+    pub(crate) watch: Watch,
     /// What the command reads from its standard input.
     pub(crate) stdin: Vec<u8>,
 }
@@ -200,7 +199,7 @@ fn date(session: &Session, arguments: &[&str]) -> Outcome {
         ["-u", format] | [format] | [format, "-u"] if format.starts_with('+') => &format[1..],
         _ => return not_simulated("date", arguments),
     };
-    match jiff::fmt::strtime::format(format, session.at) {
+    match jiff::fmt::strtime::format(format, session.watch.read()) {
         Ok(text) => Outcome::printed(format!("{text}\n")),
         Err(_) => not_simulated("date", arguments),
     }

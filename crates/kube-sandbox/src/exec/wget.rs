@@ -33,7 +33,7 @@ pub(crate) fn run(session: &Session, words: &[&str]) -> Outcome {
             pod,
             port,
             &Request::get(url.target.clone()),
-            session.at,
+            &session.watch,
             0,
         ) {
             Some(response) if response.status >= 400 => {

@@ -13,6 +13,7 @@ use super::log::{container_of, pod_of};
 use super::request::{Query, ResourceRequest};
 use super::status::Status;
 use super::websocket::{Socket, Upgrade, frame, upgrade};
+use crate::app::Watch;
 use crate::exec::{Meanwhile, Outcome, Session, meanwhile, run};
 
 const PROTOCOLS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
@@ -60,9 +61,9 @@ pub(crate) fn answer(
         )));
     };
     let (response, upgraded) = upgrade(request, PROTOCOLS)?.split();
-    let at = server.world().clock.now();
+    let watch = Watch::at(server.world().clock.now());
     let reads = query.get("stdin").is_some() && query.flag("stdin");
-    let mut session = Session { snapshot, pod, container: index, at, stdin: Vec::new() };
+    let mut session = Session { snapshot, pod, container: index, watch, stdin: Vec::new() };
     let stop = server.stop.clone();
     tokio::spawn(async move {
         let Some(mut socket) = Upgrade::socket(upgraded).await else {

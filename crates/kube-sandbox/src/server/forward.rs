@@ -176,7 +176,7 @@ async fn serve(
         index,
         port,
         &app::Request::get("/"),
-        pod.server.world().clock.now(),
+        &app::Watch::at(pod.server.world().clock.now()),
         0,
     )
     .is_some();
@@ -209,7 +209,7 @@ async fn ask(pod: &Pod, port: u16, request: http::Request<Body>) -> http::Respon
     let (snapshot, now) = (pod.server.snapshot(), pod.server.world().clock.now());
     let answer = snapshot
         .pod(&pod.namespace, &pod.name)
-        .and_then(|index| app::respond(&snapshot, index, port, &asked, now, 0));
+        .and_then(|index| app::respond(&snapshot, index, port, &asked, &app::Watch::at(now), 0));
     let ended = || Arc::new(app::Response::text(502, "the process has ended\n"));
     super::proxy::response(&answer.unwrap_or_else(ended), now)
 }

@@ -73,7 +73,7 @@ pub(crate) async fn answer(
     }
     // the API server is on the node, which every pod admits
     let now = server.world().clock.now();
-    match app::respond(&snapshot, pod, port, &asked, now, 0) {
+    match app::respond(&snapshot, pod, port, &asked, &app::Watch::at(now), 0) {
         Some(answer) => Ok(response(&answer, now)),
         None => Err(unreachable("EOF".to_owned())),
     }

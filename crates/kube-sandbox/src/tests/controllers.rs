@@ -119,7 +119,8 @@ impl Stage {
         };
         let snapshot = self.world.snapshot();
         let pod = snapshot.pod("petrosa-apps", pod).unwrap();
-        let response = crate::app::respond(&snapshot, pod, 8080, &request, self.now, 0).unwrap();
+        let watch = crate::app::Watch::at(self.now);
+        let response = crate::app::respond(&snapshot, pod, 8080, &request, &watch, 0).unwrap();
         let text = String::from_utf8(response.body.clone()).unwrap();
         (response.status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
