@@ -1,8 +1,8 @@
 //! `restart`: replaces the pods of a workload with new ones from the same template.
 
-use super::support::change::{Change, Intent};
+use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::quote;
-use super::support::{references, workload};
+use super::support::{guard, references, workload};
 use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::compare::{RESTART, place};
 use crate::event::Effect;
@@ -53,7 +53,9 @@ impl Verb for Restart {
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let found = workload::find(context, &self.target).await?;
         let stamp = format!("{}/{}", context.run, context.path);
-        let mut guards = workload::template_guards(&found.object);
+        // an annotation of the template is no drift: GitOps controllers and Helm leave alone what
+        // they have not set (`kubectl rollout restart` does the same)
+        let mut guards: Vec<Guard> = guard::paused(&found.object).into_iter().collect();
         guards.extend(workload::kept_back(&found.object));
         let template = &found.object["spec"]["template"];
         guards.extend(references::missing(context, &found.object, template).await);

@@ -238,7 +238,13 @@ fn sign(op: Cmp) -> &'static str {
     }
 }
 
-/// A value in a sentence: words without quotes, the rest as cut JSON.
+/// An object of the API by its kind and name: `deployment/web`.
+fn named(value: &Value) -> Option<String> {
+    let (kind, name) = (value["kind"].as_str()?, value["metadata"]["name"].as_str()?);
+    value["apiVersion"].is_string().then(|| format!("{}/{name}", kind.to_ascii_lowercase()))
+}
+
+/// A value in a sentence: words without quotes, objects of the API by name, the rest as cut JSON.
 pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(text)
@@ -246,6 +252,6 @@ pub(super) fn plain(value: &Value) -> String {
         {
             text.clone()
         }
-        other => show(other),
+        other => named(other).unwrap_or_else(|| show(other)),
     }
 }

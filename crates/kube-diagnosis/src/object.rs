@@ -43,6 +43,11 @@ pub fn name(object: &Value) -> &str {
     text(&object["metadata"]["name"])
 }
 
+/// The namespace of an object; empty if it has none.
+pub fn namespace(object: &Value) -> &str {
+    text(&object["metadata"]["namespace"])
+}
+
 /// The object is being deleted.
 pub fn is_deleting(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()

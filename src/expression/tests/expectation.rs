@@ -104,6 +104,15 @@ fn that_shows_the_value_behind_a_false_condition() {
 }
 
 #[test]
+fn an_object_of_the_api_is_said_by_its_name() {
+    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web"}, "spec": {"replicas": 1}});
+    let judgement = judge(&json!({"that": "any(.spec.names[]?; . == 1)"}), &object);
+    assert_eq!(judgement.reason, "deployment/web, want any(.spec.names[]?; . == 1)");
+    assert_eq!(judgement.actual, object);
+}
+
+#[test]
 fn that_is_true_false_or_an_error() {
     let cases = [
         (".a == 1", json!({"a": 1}), Truth::True),

@@ -95,7 +95,7 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
             cause(
                 "certificate-missing",
                 detail,
-                "create the Secret, or find out why cert-manager did not",
+                "create the Secret; where cert-manager issues it, look at its Certificate",
             )
             .seen([Evidence::new(format!("{object}: spec.tls"), format!("secretName {secret}"))]),
         ];

@@ -161,8 +161,18 @@ fn never(budget: &Value) -> Option<Cause> {
     Some(
         Cause::new("disruption-never-allowed", Object::of(budget), "", format!("{rule} of {pods}"))
             .seen([evidence(budget)])
-            .hint("kubectl drain blocks indefinitely: add a replica, or allow one unavailable pod"),
+            .hint(format!("kubectl drain blocks indefinitely: {}", way_out(budget))),
     )
+}
+
+/// What lets one pod be evicted: another replica does not, where all of them must be healthy.
+fn way_out(budget: &Value) -> &'static str {
+    let spec = &budget["spec"];
+    match (spec["maxUnavailable"].is_null(), spec["minAvailable"].is_string()) {
+        (false, _) => "raise maxUnavailable, or remove the budget",
+        (true, true) => "lower minAvailable, or replace it by maxUnavailable: 1",
+        (true, false) => "add a replica, or lower minAvailable",
+    }
 }
 
 /// Too few healthy pods: it follows from what is wrong with them.

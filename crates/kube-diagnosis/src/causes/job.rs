@@ -1,12 +1,13 @@
 //! Jobs that failed or do not run.
 
 use super::Kind;
+use super::cronjob::by_hand;
 use super::detail::detail as in_particular;
 use super::logs::{has_new_run, remedy};
 use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
 use crate::diagnosis::title;
-use crate::object::{controller, count, is_deleting, name, stated, text, timestamp};
+use crate::object::{controller, count, is_deleting, name, namespace, stated, text, timestamp};
 use crate::pod::restarts;
 use crate::view::View;
 use jiff::Timestamp;
@@ -41,8 +42,8 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
         .owned("Pod", job)
         .filter_map(|pod| Some((pod, view.symptoms(pod).pop()?)))
         .max_by_key(|(pod, _)| timestamp(&pod["status"]["startTime"]));
-    let (mut detail, hint) = ending(job, failure);
-    let mut hint = hint.to_owned();
+    let again = again(job);
+    let (mut detail, mut hint) = ending(job, failure, &again);
     let mut evidence = vec![Evidence::condition(job, failure)];
     let mut cause = Cause::new("job-failed", Object::of(job), text(&failure["reason"]), "");
     if let Some((pod, symptom)) = last {
@@ -53,7 +54,7 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
             None => format!("{detail}; last {own}"),
         };
         if !ENDS.contains(&symptom.id) && text(&failure["reason"]) == "BackoffLimitExceeded" {
-            hint = format!("{}, and create the Job again", symptom.hint);
+            hint = format!("{}, and {again}", symptom.hint);
         }
         let source = format!("pod/{} ({} restarts)", name(pod), restarts(pod));
         evidence.push(Evidence::new(source, symptom.message.clone()));
@@ -62,7 +63,7 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
             .as_deref()
             .and_then(|container| view.snapshot.last_words(name(pod), container));
         if let Some(remedy) = remedy(&symptom, words) {
-            hint = format!("{remedy}; then create the Job again");
+            hint = format!("{remedy}; then {again}");
         }
         if let Some(words) = words {
             detail = format!("{detail}: {}", reason(words).unwrap_or_default());
@@ -72,7 +73,8 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
         cause.container = symptom.container;
     }
     if let Some((cronjob, failures)) = failed_in_a_row(view, job) {
-        detail = format!("{detail} ({failures} runs of cronjob/{cronjob} in a row)");
+        // the CronJob keeps only so many Jobs
+        detail = format!("{detail} (the last {failures} runs of cronjob/{cronjob} that are kept)");
     }
     Some(Cause { detail, ..cause }.seen(evidence).hint(hint))
 }
@@ -90,9 +92,9 @@ pub(super) fn wanted_logs(view: &View<'_>) -> Vec<(String, String, bool)> {
 }
 
 /// How a Job ended, in words, and what to do.
-fn ending(job: &Value, failure: &Value) -> (String, &'static str) {
+fn ending(job: &Value, failure: &Value, again: &str) -> (String, String) {
     let (reason, message) = (text(&failure["reason"]), text(&failure["message"]));
-    match reason {
+    let (detail, hint) = match reason {
         "DeadlineExceeded" => (
             format!("{reason} after {} s", count(&job["spec"]["activeDeadlineSeconds"])),
             "find out what takes so long, or raise activeDeadlineSeconds",
@@ -103,7 +105,8 @@ fn ending(job: &Value, failure: &Value) -> (String, &'static str) {
                 0 => reason.to_owned(),
                 many => format!("{reason}, {many} attempts"),
             };
-            (detail, "read the log of its last pod, fix the error, and create the Job again")
+            let hint = format!("read the log of its last pod, fix the error, and {again}");
+            return (detail, hint);
         }
         "PodFailurePolicy" => (
             format!("{reason}: {message}"),
@@ -115,6 +118,18 @@ fn ending(job: &Value, failure: &Value) -> (String, &'static str) {
         ),
         "" => (message.to_owned(), "read the log of its last pod"),
         _ => (reason.to_owned(), "read the log of its last pod"),
+    };
+    (detail, hint.to_owned())
+}
+
+/// How to run a Job once more: one of a CronJob is made from that.
+fn again(job: &Value) -> String {
+    match controller(job).filter(|owner| owner["kind"] == "CronJob") {
+        Some(owner) => {
+            let cronjob = Object::named("CronJob", namespace(job), text(&owner["name"]));
+            format!("run it again: {}", by_hand(&cronjob))
+        }
+        None => "create the Job again".to_owned(),
     }
 }
 

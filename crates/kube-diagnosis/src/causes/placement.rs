@@ -17,7 +17,8 @@ const TOLERATED: &[&str] = &[
 
 /// What keeps the pods of a spec from every node.
 pub(super) enum Nowhere {
-    /// It is for a platform that no node has: no fault of a cluster without Windows.
+    /// It is for nodes of a kind that the cluster does not have: no fault of one without Windows or
+    /// GPUs.
     Unselected(String),
     /// Something else, or it cannot be told what.
     Other(String),
@@ -31,6 +32,9 @@ const PLATFORM: [&str; 5] = [
     "beta.kubernetes.io/arch",
     "node.kubernetes.io/windows-build",
 ];
+
+/// The label of no node, by which DaemonSets are switched off.
+const SWITCHED_OFF: &str = "non-existing";
 
 /// What keeps the pods of this spec from every node, in words. Without nodes nothing can be told of
 /// their labels and taints.
@@ -48,25 +52,42 @@ pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> Nowhere {
     if selected.is_empty() {
         let detail =
             format!("its nodeSelector {selector} matches no node ({} evaluated)", nodes.len());
-        let is_elsewhere = |key: &&str| {
-            let wanted = &spec["nodeSelector"][*key];
-            wanted.is_string()
-                && nodes.iter().all(|node| node["metadata"]["labels"][*key] != *wanted)
-        };
-        return match PLATFORM.iter().any(is_elsewhere) {
+        let mut wanted = spec["nodeSelector"].as_object().into_iter().flatten();
+        return match wanted.any(|(key, value)| is_elsewhere(key, &[value], nodes)) {
             true => Nowhere::Unselected(detail),
             false => Nowhere::Other(detail),
         };
     }
     let near: Vec<&Value> = selected.into_iter().filter(|node| satisfies(node, rules)).collect();
     if near.is_empty() {
-        let rules = terms(rules);
-        return Nowhere::Other(format!(
-            "its node affinity matches no node ({} evaluated): {rules}",
-            nodes.len()
-        ));
+        let detail = format!(
+            "its node affinity matches no node ({} evaluated): {}",
+            nodes.len(),
+            terms(rules)
+        );
+        let is_elsewhere = |rule: &Value| {
+            let values: Vec<&Value> = array(&rule["values"]).collect();
+            matches!(text(&rule["operator"]), "In" | "Exists")
+                && is_elsewhere(text(&rule["key"]), &values, nodes)
+        };
+        let mut terms = array(&rules["nodeSelectorTerms"]);
+        return match terms.all(|term| array(&term["matchExpressions"]).any(is_elsewhere)) {
+            true => Nowhere::Unselected(detail),
+            false => Nowhere::Other(detail),
+        };
     }
     Nowhere::Other(refused(spec, &near))
+}
+
+/// Whether a label, with one of these values if there are any, tells nodes of a kind that the
+/// cluster does not have: another platform, or a label of a vendor or a component that no node
+/// bears. One without a prefix is somebody's own, and may be forgotten or mistyped.
+fn is_elsewhere(key: &str, values: &[&Value], nodes: &[Value]) -> bool {
+    let label = |node: &Value| node["metadata"]["labels"][key].clone();
+    if PLATFORM.contains(&key) {
+        return !values.is_empty() && !nodes.iter().any(|node| values.contains(&&label(node)));
+    }
+    (key.contains('/') || key == SWITCHED_OFF) && nodes.iter().all(|node| label(node).is_null())
 }
 
 /// What keeps the pods of this spec from the nodes that it selects.

@@ -5,7 +5,7 @@ use super::revision;
 use super::standby::stands_by;
 use super::workload::{is_behind, wanted};
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, controller, count, filled, is_deleting, name, text};
+use crate::object::{condition, controller, count, filled, is_deleting, name, namespace, text};
 use crate::pod::{is_live, is_ready, starting_since};
 use crate::view::View;
 use jiff::SignedDuration;
@@ -106,10 +106,10 @@ fn deployment_stuck(view: &View<'_>, deployment: &Value, of_pods: &[Cause]) -> O
     }
     let of_old = match old {
         ..=0 => String::new(),
-        old => format!(" and {old} of an older one"),
+        old => format!(", {old} of an older one"),
     };
     let detail = format!(
-        "{} of {wanted} pods are of the new revision{of_old}, {} of all are available; {}",
+        "pods of the new revision: {} of {wanted}{of_old}, available: {}; {}",
         count(&status["updatedReplicas"]),
         count(&status["availableReplicas"]),
         text(&progressing["message"]).trim_end_matches('.'),
@@ -117,7 +117,7 @@ fn deployment_stuck(view: &View<'_>, deployment: &Value, of_pods: &[Cause]) -> O
     let hint = if old > 0 {
         roll_back(view, &object)
     } else {
-        format!("look at its pods: {}", look(&object))
+        format!("look at its pods: {}", look(deployment))
     };
     Some(
         Cause::new("rollout-stuck", object, "ProgressDeadlineExceeded", detail)
@@ -149,8 +149,10 @@ fn roll_back(view: &View<'_>, object: &Object) -> String {
     format!("fix the new revision, or roll back: kubectl rollout undo -n {namespace} {object}{to}")
 }
 
-fn look(object: &Object) -> String {
-    format!("kubectl describe -n {} {object}", object.namespace)
+fn look(deployment: &Value) -> String {
+    let labels = deployment["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
+    let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={}", text(value))).collect();
+    format!("kubectl describe pod -n {} -l {}", namespace(deployment), labels.join(","))
 }
 
 /// The pods of a workload that are known to be ill.
@@ -189,12 +191,13 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
     let is_old = |pod: &&Value| revision_of(pod) != update && is_left(view, pod);
     let blocker = named.or_else(|| live.iter().copied().find(is_old))?;
     let (reason, detail, hint) = if revision_of(blocker) == update {
-        let detail = format!(
-            "{} of the new revision is not ready, and {} pods of the old one wait for it",
-            name(blocker),
-            old - kept
-        );
-        ("RollingUpdate", detail, roll_back(view, &object))
+        let waiting = match old - kept {
+            1 => "1 pod of the old one waits".to_owned(),
+            many => format!("{many} pods of the old one wait"),
+        };
+        let detail =
+            format!("{} of the new revision is not ready, and {waiting} for it", name(blocker));
+        ("RollingUpdate", detail, roll_back_set(view, set, blocker))
     } else if set["spec"]["podManagementPolicy"] == "Parallel" {
         return None;
     } else {
@@ -202,9 +205,7 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
             "{} of an earlier revision is not ready, and nothing is replaced until it is",
             name(blocker)
         );
-        let namespace = &object.namespace;
-        let pod = name(blocker);
-        let delete = format!("kubectl delete pod -n {namespace} {pod}");
+        let delete = delete(blocker);
         // the present revision has served before
         let is_back = set["status"]["currentRevision"] == update;
         let when = if is_back { "delete the pod" } else { "if the new revision fixes it" };
@@ -219,6 +220,20 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
             .seen([Evidence::new(source, says)])
             .hint(hint),
     )
+}
+
+/// Where to go back to with a StatefulSet. Only one that manages its pods in parallel replaces the
+/// pod that is not ready then.
+fn roll_back_set(view: &View<'_>, set: &Value, blocker: &Value) -> String {
+    let back = roll_back(view, &Object::of(set));
+    if set["spec"]["podManagementPolicy"] == "Parallel" {
+        return back;
+    }
+    format!("{back}; then delete the pod, which is not replaced otherwise: {}", delete(blocker))
+}
+
+fn delete(pod: &Value) -> String {
+    format!("kubectl delete pod -n {} {}", namespace(pod), name(pod))
 }
 
 /// A pod that has not been ready for some time, and is not about to be.

@@ -240,7 +240,7 @@ fn ordinal(pod: &Value) -> Option<u64> {
     name(pod).rsplit_once('-')?.1.parse().ok()
 }
 
-/// The reason of a DaemonSet for a platform that no node of the cluster has. The runbooks tell it
+/// The reason of a DaemonSet for nodes of a kind that the cluster does not have. The runbooks tell it
 /// from one that a label, a rule or a taint keeps away.
 const NO_NODE_SELECTED: &str = "NoNodeSelected";
 
@@ -248,15 +248,23 @@ fn nowhere(view: &View<'_>, set: &Value) -> Option<Cause> {
     if set["status"]["desiredNumberScheduled"] != 0 || is_behind(set) || is_deleting(set) {
         return None;
     }
-    let (reason, detail) = match why_nowhere(&set["spec"]["template"]["spec"], view.of("Node")) {
-        Nowhere::Unselected(detail) => (NO_NODE_SELECTED, detail),
-        Nowhere::Other(detail) => ("", detail),
+    let why = why_nowhere(&set["spec"]["template"]["spec"], view.of("Node"));
+    let (reason, detail, hint) = match why {
+        Nowhere::Unselected(detail) => (
+            NO_NODE_SELECTED,
+            detail,
+            "nothing to do, unless such a node is expected: then add it, or correct its nodeSelector \
+                or affinity",
+        ),
+        Nowhere::Other(detail) => {
+            ("", detail, "correct its nodeSelector, affinity or tolerations, or label a node")
+        }
     };
     let source = format!("{}: status", Object::of(set));
     Some(
         Cause::new("no-node-eligible", Object::of(set), reason, detail)
             .seen([Evidence::new(source, "desiredNumberScheduled is 0")])
-            .hint("label a node, or correct its nodeSelector, affinity or tolerations"),
+            .hint(hint),
     )
 }
 
@@ -280,7 +288,8 @@ fn unexplained(view: &View<'_>, workload: &Value) -> Option<Cause> {
     let young = |object: &Value| !view.older(&object["metadata"]["creationTimestamp"], SETTLING);
     let changed = array(&workload["status"]["conditions"])
         .any(|condition| !view.older(&condition["lastTransitionTime"], SETTLING));
-    if young(workload) || changed {
+    // what is made again and again changes all the time
+    if young(workload) || changed && remade.is_none() {
         return None;
     }
     let detail = format!("{available} of {wanted} are available");

@@ -304,6 +304,7 @@ impl ContainerCase<'_> {
         let far = "read its log to see how far it gets";
         let hint =
             if starts { probe::wrong(&message).unwrap_or(far) } else { probe::hint(&message) };
+        let hint = probe::elsewhere(probe).unwrap_or(hint);
         Some(self.make(id, "NotReady", message, hint))
     }
 
@@ -449,6 +450,6 @@ fn start_hint(message: &str) -> &'static str {
     } else if has("read-only") {
         "check readOnlyRootFilesystem and its mounts: the container writes to a read-only path"
     } else {
-        "check its command, its mounts and its security context"
+        "check its command, workingDir, mounts and security context"
     }
 }

@@ -123,13 +123,16 @@ impl<'a> Run<'a> {
         };
         if killer.probe == Some(liveness)
             && said.contains("connection refused")
+            && probe::elsewhere(&self.spec[liveness]).is_none()
             && !self.spec["startupProbe"].is_object()
             && is_early() == Some(true)
         {
             return if self.is_undeclared(liveness) { UNDECLARED } else { EARLY };
         }
         match killer.probe {
-            Some(_) => probe::wrong(said).unwrap_or(killer.hint),
+            Some(field) => probe::elsewhere(&self.spec[field])
+                .or_else(|| probe::wrong(said))
+                .unwrap_or(killer.hint),
             None => hook_hint(said),
         }
     }

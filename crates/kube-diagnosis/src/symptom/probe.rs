@@ -1,6 +1,7 @@
 //! What a probe says, and what to do about it (pkg/probe and pkg/kubelet/prober).
 
 use super::command::{is_absent, is_unknown_to_shell};
+use serde_json::Value;
 
 /// What is said of a command that leaves nothing behind the colon.
 pub(crate) const SILENT: &str = "the command printed nothing";
@@ -27,6 +28,16 @@ pub(crate) fn said(message: &str) -> String {
     } else {
         message.to_owned()
     }
+}
+
+/// What to do about a probe that asks another host than its pod: what fails is said of that host
+/// (`HTTPGetAction.host` and `TCPSocketAction.host` of the API).
+pub(super) fn elsewhere(probe: &Value) -> Option<&'static str> {
+    let host = probe["httpGet"]["host"].as_str().or_else(|| probe["tcpSocket"]["host"].as_str());
+    host.filter(|host| !host.is_empty()).map(|_| {
+        "remove the field host of the probe, unless another host is meant: the probe asks that host, \
+            not the pod"
+    })
 }
 
 /// What to do where the probe itself is wrong, whatever it is for.
@@ -77,8 +88,8 @@ fn of_grpc(message: &str) -> Option<&'static str> {
     } else if has("failed to connect service") {
         // the kubelet tries again until its time is over, and does not say why it got no connection
         Some(
-            "check whether the program serves gRPC without TLS on the port of the probe: it does not \
-            listen there, or speaks HTTP/1 or TLS, for which an httpGet probe is right",
+            "check whether the program serves gRPC without TLS on the port of the probe; HTTP/1 needs \
+            an httpGet probe, and gRPC over TLS an exec probe (grpc_health_probe -tls)",
         )
     } else if has("does not implement the grpc health protocol") {
         Some(

@@ -71,7 +71,10 @@ fn blocked(case: &PodCase<'_>, event: &ObjectEvent<'_>) -> Symptom {
 
 fn sandbox_hint(message: &str) -> &'static str {
     let lower = message.to_lowercase();
-    if lower.contains("runtimeclass")
+    // so runc says it, beside words about the sandbox
+    if lower.contains("memory limit too low") || lower.contains("oom-killed") {
+        "raise resources.limits.memory: it is too low to start the pod"
+    } else if lower.contains("runtimeclass")
         || lower.contains("runtime handler")
         || lower.contains("no runtime for")
     {

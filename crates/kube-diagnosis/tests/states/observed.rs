@@ -37,6 +37,16 @@ fn a_statefulset_does_not_replace_the_pod_of_a_change_that_was_taken_back() {
     assert!(sentence.contains("db-1 of an earlier revision is not ready"), "{sentence}");
     assert_eq!(cause.hint, "delete the pod: kubectl delete pod -n n db-1");
     assert_eq!(cause.pods, ["db-1"]);
+    // to go back is half of it, unless the pods are managed in parallel
+    let forward = |change: Value| {
+        let new = json!({"status": {"updateRevision": "db-bad"}});
+        one(&reverted(merged(new, change), ill()), "rollout-stuck").hint
+    };
+    let (undo, delete) = ("kubectl rollout undo", "then delete the pod");
+    let hint = forward(json!({}));
+    assert!(hint.contains(undo) && hint.contains(delete), "{hint}");
+    let hint = forward(json!({"spec": {"podManagementPolicy": "Parallel"}}));
+    assert!(hint.contains(undo) && !hint.contains(delete), "{hint}");
     // a pod without a readiness probe that is held up by something else than a container
     let unexplained = pod(
         "db-1",
@@ -229,15 +239,24 @@ fn a_daemonset_for_nodes_that_are_not_there_is_told_from_one_that_a_taint_keeps_
         )
     };
     let windows = || json!({"nodeSelector": {"kubernetes.io/os": "windows"}});
-    let gpu = json!({"affinity": {"nodeAffinity": {
-        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
-        {"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}]}}}});
+    let affinity = |key: &str, operator: &str, values: Value| {
+        json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [
+            {"key": key, "operator": operator, "values": values}]}]}}}})
+    };
+    let arch = |operator, values| affinity("kubernetes.io/arch", operator, values);
+    let selector = |key: &str| json!({"nodeSelector": {key: "true"}});
     let tainted = json!({"metadata": {"labels": {"kubernetes.io/os": "windows"}},
         "spec": {"taints": [{"key": "os", "value": "windows", "effect": "NoSchedule"}]}});
-    let linux = || node("w1", json!({}));
+    let linux = || node("w1", json!({"metadata": {"labels": {"example.com/old": "false"}}}));
     for (state, objects, reason) in [
         ("selector", vec![daemons(windows()), linux()], "NoNodeSelected"),
-        ("affinity", vec![daemons(gpu), linux()], ""),
+        ("platform", vec![daemons(arch("In", json!(["arm64"]))), linux()], "NoNodeSelected"),
+        ("no platform", vec![daemons(arch("Exists", json!([]))), linux()], ""),
+        ("vendor", vec![daemons(selector("nvidia.com/gpu.present")), linux()], "NoNodeSelected"),
+        ("vendor of a node", vec![daemons(selector("example.com/old")), linux()], ""),
+        ("switched off", vec![daemons(selector("non-existing")), linux()], "NoNodeSelected"),
+        ("affinity", vec![daemons(affinity("gpu", "Exists", json!([]))), linux()], ""),
         ("label", vec![daemons(json!({"nodeSelector": {"role": "edge"}})), linux()], ""),
         ("taint", vec![daemons(windows()), linux(), node("w2", tainted)], ""),
         ("nodes not read", vec![daemons(windows())], ""),

@@ -594,7 +594,7 @@ fn pods_that_are_gone_again_and_again_are_told() {
             "metadata": {"name": format!("web-1.{pod}")}});
         merged(event, change)
     };
-    let of = |gone: &[&str]| {
+    let since = |gone: &[&str], changed: &str| {
         let young = json!({"metadata": {"creationTimestamp": ago("10s")},
             "status": {"startTime": ago("10s"), "conditions": [{"type": "Ready",
                 "status": "False", "lastTransitionTime": ago("10s")}]}});
@@ -602,7 +602,7 @@ fn pods_that_are_gone_again_and_again_are_told() {
         all[0] = merged(
             all[0].clone(),
             json!({"status": {"conditions": [{"type": "Available", "status": "False",
-                "lastTransitionTime": ago("6m")}]}}),
+                "lastTransitionTime": ago(changed)}]}}),
         );
         all.push(made("web-a", "10s"));
         for pod in gone {
@@ -617,10 +617,14 @@ fn pods_that_are_gone_again_and_again_are_told() {
         let causes = found(&all).causes;
         causes.iter().map(kube_diagnosis::Cause::sentence).collect::<Vec<_>>()
     };
+    let of = |gone: &[&str]| since(gone, "6m");
     assert_eq!(of(&["web-x", "web-y"]), Vec::<String>::new());
     // an autoscaler made fewer of them
     assert_eq!(of(&["web-x", "web-y", "-web-z"]), Vec::<String>::new());
     let told = of(&["web-x", "web-y", "web-z"]);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("3 pods that were created since"), "{told:?}");
+    // whether it is available changes with each of them
+    assert_eq!(since(&["web-x", "web-y", "web-z"], "4s"), told);
+    assert_eq!(since(&["web-x", "web-y"], "4s"), Vec::<String>::new());
 }

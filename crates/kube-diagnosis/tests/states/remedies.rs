@@ -170,3 +170,54 @@ fn nodes_without_the_label_of_a_topology_key_need_it() {
     tells(both, &said(both), placement, "");
     tells(both, &said(both), label, "");
 }
+
+#[test]
+fn a_budget_that_never_allows_a_disruption_is_changed_by_what_it_says() {
+    let of = |spec: Value| {
+        let status = json!({"disruptionsAllowed": 0, "currentHealthy": 1, "desiredHealthy": 1,
+            "expectedPods": 1});
+        let selector = json!({"selector": {"matchLabels": {"app": "web"}}});
+        let budget = json!({"spec": merged(selector, spec), "status": status});
+        let mut all = web(1, 1);
+        all.push(pod("web-a", json!({})));
+        all.push(object("PodDisruptionBudget", "b", budget));
+        first(&all)
+    };
+    let replica = "add a replica";
+    tells("none", &of(json!({"maxUnavailable": 0})), "raise maxUnavailable", replica);
+    tells("all", &of(json!({"minAvailable": "100%"})), "lower minAvailable", replica);
+    tells("one", &of(json!({"minAvailable": 1})), replica, "maxUnavailable");
+}
+
+#[test]
+fn a_probe_that_asks_another_host_says_nothing_of_the_program() {
+    let of = |host: Value| {
+        let probe = json!({"httpGet": {"path": "/", "port": 8080, "host": host}});
+        let spec = json!({"spec": {"containers": [{"name": "main", "readinessProbe": probe}]}});
+        let mut all = web_with(merged(ill_pod("web-a", unready("1h")), spec));
+        let said = "Readiness probe failed: HTTP probe failed with statuscode: 403";
+        all.push(of_main("web-a", "Unhealthy", "1m", said));
+        first(&all)
+    };
+    tells("another", &of(json!("10.0.0.1")), "remove the field host", "the program");
+    tells("its own", &of(json!(null)), "the program refuses its request", "field host");
+}
+
+#[test]
+fn a_limit_that_is_too_low_to_start_a_pod_is_to_be_raised() {
+    let said = "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to start \
+        sandbox: container init was OOM-killed (memory limit too low?): unknown";
+    let mut all = web_with(ill_pod("web-a", waiting("ContainerCreating", "")));
+    all.push(event("Pod", "web-a", "FailedCreatePodSandBox", "1m", said));
+    tells(said, &first(&all), "raise resources.limits.memory", "network plugin");
+}
+
+#[test]
+fn a_job_of_a_cronjob_is_run_again_from_that() {
+    let failed = || job("import", "Failed", "BackoffLimitExceeded", json!({}));
+    tells("by hand", &first(&[failed()]), "create the Job again", "--from=cronjob");
+    let of_cronjob = [owned(failed(), "CronJob", "import"), cronjob(json!({}))];
+    let causes = found(&of_cronjob).causes;
+    let cause = causes.iter().find(|cause| cause.id == "job-failed").unwrap();
+    tells("of a CronJob", &cause.hint, "--from=cronjob/import", "create the Job again");
+}

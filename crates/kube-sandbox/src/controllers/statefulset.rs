@@ -79,13 +79,12 @@ fn create_missing(
                     return false;
                 }
             }
+            // not even one of an earlier template is replaced before it is ready: whoever takes a
+            // change back has to delete it (the documentation calls that a forced rollback)
             Some((_, pod))
                 if one_by_one(set) && !(active(pod) && is_available(pod, seconds, moment)) =>
             {
-                // one that is of an earlier template and will never be ready is not waited for
-                return !deleting(pod)
-                    && pod["metadata"]["labels"][REVISION] != revision
-                    && !is_ready(pod);
+                return false;
             }
             Some(_) => {}
         }

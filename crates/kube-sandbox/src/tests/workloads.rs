@@ -408,6 +408,30 @@ fn a_stateful_set_keeps_its_names() {
     assert_eq!(names(&stage), ["cache-0"]);
 }
 
+/// A change that makes no pod ready, and the one that takes it back.
+#[test]
+fn a_stateful_set_replaces_no_pod_before_the_one_that_is_not_ready() {
+    for (policy, replaced) in [("OrderedReady", false), ("Parallel", true)] {
+        let mut stage = Stage::of("healthy");
+        let spec = json!({"replicas": 2, "serviceName": "cache", "podManagementPolicy": policy});
+        stage.put(set("StatefulSet", &spec));
+        stage.settle();
+        for probe in [json!({"tcpSocket": {"port": 9999}}), Value::Null] {
+            let container = json!({"name": "main", "readinessProbe": probe});
+            let template = json!({"spec": {"containers": [container]}});
+            stage.patch("statefulsets", "cache", &json!({"spec": {"template": template}}));
+            stage.settle();
+            stage.pass(30);
+        }
+        let ready =
+            |stage: &Stage| stage.get("statefulsets", "cache")["status"]["readyReplicas"].clone();
+        assert_eq!(ready(&stage) == json!(2), replaced, "{policy}: {}", ready(&stage));
+        stage.world.store.delete("pods", "petrosa-apps", "cache-1");
+        stage.settle();
+        assert_eq!(ready(&stage), json!(2), "{policy}: the pod was deleted");
+    }
+}
+
 #[test]
 fn a_daemon_set_has_a_pod_on_every_node() {
     let mut stage = Stage::of("node-drain-pdb-blocked");
