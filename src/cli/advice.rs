@@ -31,6 +31,10 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
             "; review it, then run again with --trust {digest}, or pass its directory with \
                 --catalogue"
         ),
+        Refusal::Elsewhere { began: (host, directory), .. } => format!(
+            ": the run was started in {directory} on {host}; resume it there, or pass the directory of \
+                its runbooks with --catalogue"
+        ),
         Refusal::Withheld { param, .. } => {
             format!(": pass it again in the environment, as {}", assignment(param))
         }

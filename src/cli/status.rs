@@ -4,6 +4,7 @@ use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
 use super::{Global, ResultFormat, output};
 use crate::event::{self, Mark, Next, StepApproved, StepMark, Verdict};
+use crate::report::wrap;
 use crate::session::{self, Status};
 use clap::Args;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     output::notices(&status.notices);
     let next = next_commands(&status);
     if arguments.output == ResultFormat::Text {
-        output::write(&text(&status, &next))?;
+        output::write(&text(&status, &next, output::look(global).width))?;
     } else {
         output::write(&format!("{:#}\n", document(&status, &next)))?;
     }
@@ -88,10 +89,10 @@ fn document(status: &Status, next: &[String]) -> Value {
     })
 }
 
-fn text(status: &Status, next: &[String]) -> String {
+fn text(status: &Status, next: &[String], width: usize) -> String {
     let mut text = String::new();
     // writing to a String cannot fail
-    let _ = write_summary(&mut text, status)
+    let _ = write_summary(&mut text, status, width)
         .and_then(|()| match status.state.is_running() {
             // what its process has sent is not in doubt as long as it waits for the answer
             Some(true) => Ok(()),
@@ -106,7 +107,7 @@ fn text(status: &Status, next: &[String]) -> String {
 }
 
 /// How far the run is, and its steps by what became of them.
-fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
+fn write_summary(text: &mut String, status: &Status, width: usize) -> fmt::Result {
     let name = status.state.header().map(|header| header.runbook.as_str()).unwrap_or_default();
     let how = match status.verdict() {
         Some(verdict) => serde_json::to_value(verdict)
@@ -138,8 +139,23 @@ fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
         ("Remaining", &status.left),
     ] {
         if !paths.is_empty() {
-            writeln!(text, "  {label:<13} {}", paths.join(", "))?;
+            write_wrapped(text, &format!("  {label:<13} "), &paths.join(", "), width)?;
         }
+    }
+    for path in status.waiting.iter().filter(|path| !status.is_approved(path)) {
+        if let Some(asked) = status.state.question(path) {
+            write_wrapped(text, "  ", &format!("{path}: {}", asked.question), width)?;
+        }
+    }
+    Ok(())
+}
+
+/// A text that stays in its column.
+fn write_wrapped(text: &mut String, label: &str, words: &str, width: usize) -> fmt::Result {
+    let mut label = label.to_owned();
+    for part in wrap(words, width.saturating_sub(label.len()).max(20)) {
+        writeln!(text, "{label}{part}")?;
+        label = " ".repeat(label.len());
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::deserialize::from_node;
 use super::files::{FileKind, collect, is_yaml, read};
 use super::head::{RunbookHead, head};
 use super::lower::lower;
-use super::node::{Fault, parse};
+use super::node::{Fault, join_corrections, parse};
 use super::runbook::{Interface, Origin, Runbook};
 use super::suite::{SUITE, Suite};
 use crate::diagnostic::{Diagnostic, nearest};
@@ -431,9 +431,14 @@ fn read_runbook(
 }
 
 pub(super) fn invalid(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> CatalogueError {
-    CatalogueError::Invalid {
-        diagnostics: faults.into_iter().map(|fault| diagnose(file, source, fault)).collect(),
-    }
+    CatalogueError::Invalid { diagnostics: diagnose_all(file, source, faults) }
+}
+
+/// The faults of a file. What is corrected in one line is shown once, with the last of them.
+pub(super) fn diagnose_all(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> Vec<Diagnostic> {
+    let mut faults = faults;
+    join_corrections(source, &mut faults);
+    faults.into_iter().map(|fault| diagnose(file, source, fault)).collect()
 }
 
 /// A fault with its place in this file.

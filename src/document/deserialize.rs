@@ -59,14 +59,11 @@ pub(super) fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(
         };
         let span = failure.span.unwrap_or_else(|| node.span.clone());
         let again = poisoned.insert((span.start, span.end));
-        faults.push(Fault {
-            code: "RB0104",
-            span,
-            message: failure.message,
-            label: failure.label,
-            notes: Vec::new(),
+        let fault = Fault {
             correction: failure.correction.map(Box::new),
-        });
+            ..Fault::new("RB0104", span, failure.message, failure.label)
+        };
+        faults.push(fault.nearest(failure.near));
         if !again || faults.len() >= MAX_FAULTS || failure.fatal {
             found.faults.append(&mut faults);
             return (None, found);
@@ -100,6 +97,8 @@ struct DeserializeFailure {
     label: String,
     fatal: bool,
     correction: Option<Correction>,
+    /// The known word that is nearest to the one that stands there.
+    near: Option<&'static str>,
 }
 
 impl DeserializeFailure {
@@ -125,30 +124,24 @@ impl de::Error for DeserializeFailure {
             label: String::new(),
             fatal: false,
             correction: None,
+            near: None,
         }
     }
 
     fn missing_field(field: &'static str) -> Self {
         Self {
-            span: None,
-            message: format!("missing field `{field}`"),
             label: format!("requires `{field}`"),
             fatal: true,
-            correction: None,
+            ..Self::custom(format_args!("missing field `{field}`"))
         }
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let label = match nearest(variant, expected.iter().copied()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!("one of {}", expected.join(", ")),
-        };
+        let known = expected.join(", ");
         Self {
-            span: None,
-            message: format!("unknown value `{variant}`: one of {}", expected.join(", ")),
-            label,
-            fatal: false,
-            correction: None,
+            label: format!("one of {known}"),
+            near: nearest(variant, expected.iter().copied()),
+            ..Self::custom(format_args!("unknown value `{variant}`: one of {known}"))
         }
     }
 }
@@ -183,12 +176,10 @@ impl<'de, 'r> Reader<'de, 'r> {
             _ => self.node.describe().to_owned(),
         };
         DeserializeFailure {
-            span: Some(self.node.span.clone()),
-            message: format!("expected {wanted}, found {found}"),
             label: format!("expected {wanted}"),
-            fatal: false,
-            correction: None,
+            ..de::Error::custom(format_args!("expected {wanted}, found {found}"))
         }
+        .at(&self.node.span)
     }
 
     /// Something else where a string is wanted: a number or a word of YAML is quoted.
@@ -408,10 +399,8 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
                 entry.key_span.clone(),
                 format!("unknown field `{}` of `{name}`", entry.key),
                 "not a field",
-            );
-            if let Some(near) = nearest(&entry.key, fields.iter().copied()) {
-                fault.label = format!("did you mean `{near}`?");
-            }
+            )
+            .nearest(nearest(&entry.key, fields.iter().copied()));
             if is_rest_of_program(&entry.key) {
                 fault.label = CUT.to_owned();
             }
@@ -422,7 +411,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
             .visit_map(Fields {
                 reader: self,
                 entries: entries.iter(),
-                known: Some(fields),
+                known: Some(Known { fields, entries }),
                 value: None,
             })
             .map_err(|failure| failure.at(&self.node.span))
@@ -519,11 +508,32 @@ impl<'de> de::SeqAccess<'de> for SequenceItems<'de, '_> {
     }
 }
 
+/// The fields of a struct, and all entries that are written for it.
+#[derive(Clone, Copy)]
+struct Known<'de> {
+    fields: &'static [&'static str],
+    entries: &'de [Entry],
+}
+
+impl<'de> Known<'de> {
+    /// The field that is meant by a key: the nearest one, if it is not there by its own name.
+    fn field(self, key: &'de str) -> Option<&'de str> {
+        if self.fields.contains(&key) {
+            return Some(key);
+        }
+        let near = |key: &str| nearest(key, self.fields.iter().copied());
+        let meant = near(key)?;
+        let is_meant = |entry: &&Entry| entry.key == meant || near(&entry.key) == Some(meant);
+        let all: Vec<&Entry> = self.entries.iter().filter(is_meant).collect();
+        (all.len() == 1).then_some(meant)
+    }
+}
+
 struct Fields<'de, 'r> {
     reader: Reader<'de, 'r>,
     entries: std::slice::Iter<'de, Entry>,
-    /// The fields of the struct; others are passed over, because they have been reported.
-    known: Option<&'static [&'static str]>,
+    /// Of a struct, its fields; others are passed over, because they have been reported.
+    known: Option<Known<'de>>,
     value: Option<&'de Node>,
 }
 
@@ -535,14 +545,13 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
         seed: K,
     ) -> Result<Option<K::Value>, DeserializeFailure> {
         let known = self.known;
-        let Some(entry) = self
-            .entries
-            .find(|entry| known.is_none_or(|fields| fields.contains(&entry.key.as_str())))
-        else {
-            return Ok(None);
+        let meant = |entry: &'de Entry| {
+            let key = known.map_or(Some(entry.key.as_str()), |known| known.field(&entry.key))?;
+            Some((entry, key))
         };
+        let Some((entry, key)) = self.entries.find_map(meant) else { return Ok(None) };
         self.value = Some(&entry.node);
-        seed.deserialize(de::value::BorrowedStrDeserializer::new(&entry.key))
+        seed.deserialize(de::value::BorrowedStrDeserializer::new(key))
             .map(Some)
             .map_err(|failure: DeserializeFailure| failure.at(&entry.key_span))
     }
@@ -632,5 +641,7 @@ mod tests {
     fn a_number_out_of_range_and_a_missing_field_are_faults() {
         assert!(faults("port: 70000")[0].contains("70000"), "{:?}", faults("port: 70000"));
         assert!(faults("path: x")[0].contains("missing field `port`"));
+        let found = faults("prot: high\n");
+        assert!(found.len() == 2 && !found.join("").contains("missing"), "{found:?}");
     }
 }

@@ -4,11 +4,12 @@
 //! `0755`, `1_000`) is an error that asks for quotes, because a reader cannot know which of the two
 //! the author meant.
 
-use super::foreign;
-use super::quoting::{indented_with_tabs, quoted_in_block, unquoted, unquoted_text};
+use super::malformed::malformed;
+use super::quoting::{negation, template_fault, unquoted, unquoted_text};
+use super::scalar;
 use crate::diagnostic::Correction;
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
-use serde_json::{Number, Value};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -84,10 +85,43 @@ impl Fault {
         Self { code, span, message, label, notes: Vec::new(), correction: None }
     }
 
+    /// The same, if a known word is near to the one that stands there.
+    #[must_use]
+    pub fn nearest(self, near: Option<&str>) -> Self {
+        let Some(near) = near else { return self };
+        let range = self.span.clone();
+        Self { label: format!("did you mean `{near}`?"), ..self.corrected(range, near) }
+    }
+
     /// The same, where this stands in the place of a range of the text.
     #[must_use]
     pub fn corrected(self, range: Range<usize>, text: impl Into<String>) -> Self {
         Self { correction: Some(Box::new(Correction { range, text: text.into() })), ..self }
+    }
+}
+
+/// Joins the corrections that touch one line, so that what is shown is right in all of its parts.
+pub(super) fn join_corrections(source: &str, faults: &mut [Fault]) {
+    let mut order: Vec<usize> = (0..faults.len()).collect();
+    order.retain(|at| faults[*at].correction.is_some());
+    let range =
+        |fault: &Fault| fault.correction.as_ref().map(|one| (one.range.start, one.range.end));
+    order.sort_by_key(|at| range(&faults[*at]));
+    for pair in order.windows(2) {
+        let (Some((_, end)), Some((start, _))) = (range(&faults[pair[0]]), range(&faults[pair[1]]))
+        else {
+            continue;
+        };
+        // what overlaps cannot be joined
+        let is_joined = |between: &&str| !between.contains('\n');
+        let Some(between) = source.get(end..start).filter(is_joined) else { continue };
+        let Some(mut first) = faults[pair[0]].correction.take() else { continue };
+        if let Some(second) = &mut faults[pair[1]].correction {
+            first.text.push_str(between);
+            first.text.push_str(&second.text);
+            first.range.end = second.range.end;
+            **second = *first;
+        }
     }
 }
 
@@ -178,15 +212,7 @@ pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
             format!("the file has {} bytes; a runbook may have at most {MAX_BYTES}", source.len());
         return Err(vec![Fault::new("RB0001", 0..0, message, "")]);
     }
-    let mut options = Options::default();
-    options.emit_comments = false;
-    options.flow_nesting_limit = MAX_DEPTH;
-    options.block_nesting_limit = MAX_DEPTH;
-    let mut builder = Builder {
-        parser: Parser::new_from_str_with_options(source, options),
-        source,
-        faults: Vec::new(),
-    };
+    let mut builder = Builder { parser: parser(source), source, faults: Vec::new() };
     match builder.document() {
         Ok(Some(node)) if builder.faults.is_empty() => Ok(node),
         Ok(Some(_)) => Err(builder.faults),
@@ -204,6 +230,20 @@ pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
     }
 }
 
+fn parser(source: &str) -> Parser<'_, granit_parser::StrInput<'_>> {
+    let mut options = Options::default();
+    options.emit_comments = false;
+    options.flow_nesting_limit = MAX_DEPTH;
+    options.block_nesting_limit = MAX_DEPTH;
+    Parser::new_from_str_with_options(source, options)
+}
+
+/// The byte from which on a text is not YAML.
+pub(super) fn failure(source: &str) -> Option<usize> {
+    let error = parser(source).find_map(Result::err)?;
+    Some(error.marker().byte_offset().unwrap_or(0).min(source.len()))
+}
+
 struct Builder<'a> {
     parser: Parser<'a, granit_parser::StrInput<'a>>,
     source: &'a str,
@@ -219,10 +259,10 @@ impl<'a> Builder<'a> {
                     let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
                     let meant = unquoted(self.source, at)
                         .or_else(|| unquoted_text(self.source, at))
-                        .or_else(|| indented_with_tabs(self.source, at));
+                        .or_else(|| malformed(self.source, at));
                     return Err(meant.unwrap_or_else(|| {
                         let message = format!("invalid YAML: {}", error.info());
-                        Fault::new("RB0001", at..at, message, "here")
+                        Fault::new("RB0001", at..at, message, "cannot be read from here on")
                     }));
                 }
                 Some(Ok((Event::Comment(..) | Event::Anchor(..), _))) => {}
@@ -360,7 +400,24 @@ impl<'a> Builder<'a> {
             known.insert(text.clone(), entries.len());
             entries.push(Entry { key: text, key_span: key.span, node: value });
         }
+        self.meant_as_bool(&entries);
         Ok(Node { span: span.start..end, kind: NodeKind::Map(entries) })
+    }
+
+    /// `yes` where only true or false can stand is one of them, and no text to be quoted.
+    fn meant_as_bool(&mut self, entries: &[Entry]) {
+        let is_typed =
+            || entries.iter().any(|e| e.key == "type" && e.node.as_str() == Some("bool"));
+        for entry in entries {
+            let is_bool = scalar::is_bool(&entry.key) || entry.key == "default" && is_typed();
+            let fault = self.faults.iter_mut().rev().find(|fault| fault.span == entry.node.span);
+            let Some(fault) = fault.filter(|fault| is_bool && fault.code == "RB0003") else {
+                continue;
+            };
+            let Some(meant) = entry.node.as_str().and_then(scalar::boolean) else { continue };
+            fault.label = format!("write {meant}");
+            *fault = fault.clone().corrected(entry.node.span.clone(), meant);
+        }
     }
 
     fn plain_only(&mut self, anchor: usize, tagged: bool, span: &Range<usize>) {
@@ -380,95 +437,16 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Types a plain scalar by the core schema and refuses what YAML 1.1 would read otherwise.
+    /// The value of a plain scalar.
     fn resolve(&mut self, text: &str, span: &Range<usize>) -> Value {
-        let lower = text.to_ascii_lowercase();
-        match text {
-            "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-            "true" | "True" | "TRUE" => return Value::Bool(true),
-            "false" | "False" | "FALSE" => return Value::Bool(false),
-            _ => {}
-        }
-        let ambiguous = if matches!(lower.as_str(), "yes" | "no" | "on" | "off" | "y" | "n") {
-            Some("true or false in YAML 1.1 and a string in YAML 1.2")
-        } else if text.len() > 1
-            && text.starts_with('0')
-            && text.bytes().all(|b| b.is_ascii_digit())
-        {
-            Some("an octal number in YAML 1.1 and a decimal one in YAML 1.2")
-        } else if text.contains('_')
-            && text.starts_with(|c: char| c.is_ascii_digit())
-            && text.bytes().all(|b| b.is_ascii_digit() || b == b'_')
-        {
-            Some("a number in YAML 1.1 and a string in YAML 1.2")
-        } else {
-            None
-        };
-        if let Some(why) = ambiguous {
-            let fault = Fault::new(
-                "RB0003",
-                span.clone(),
-                format!("`{text}` is {why}"),
-                format!("quote it: \"{text}\""),
-            );
-            self.faults.push(fault.corrected(span.clone(), format!("\"{text}\"")));
-            return Value::String(text.to_owned());
-        }
-        number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
+        scalar::value(text).unwrap_or_else(|ambiguous| {
+            let message = format!("`{text}` is {ambiguous}");
+            let quoted = format!("\"{text}\"");
+            let fault = Fault::new("RB0003", span.clone(), message, format!("quote it: {quoted}"));
+            self.faults.push(fault.corrected(span.clone(), quoted));
+            Value::String(text.to_owned())
+        })
     }
-}
-
-/// `expect: !.x` without quotes is a tag.
-fn negation(source: &str, span: &Range<usize>) -> Option<Fault> {
-    let line = source.get(..span.end)?.rfind('\n').map_or(0, |newline| newline + 1);
-    let start = line + source.get(line..span.end)?.rfind(" !")? + 1;
-    let end = source.get(start..)?.find('\n').map_or(source.len(), |newline| start + newline);
-    let (meant, says) = foreign::condition(source.get(start..end)?)?;
-    let message = "a text that begins with `!` is a tag of YAML";
-    let fault = Fault::new("RB0003", start..end, message, says);
-    Some(fault.corrected(start..end, quoted_in_block(&meant)))
-}
-
-/// `msg: {{ x }}` without quotes is a mapping whose key is a mapping.
-fn template_fault(span: &Range<usize>, source: &str) -> Option<Fault> {
-    let before = source.get(..span.start)?;
-    let start = before.len() - usize::from(before.ends_with('{'));
-    source.get(start..)?.starts_with("{{").then(|| {
-        let end = source
-            .get(start..)
-            .and_then(|rest| rest.find("}}"))
-            .map_or(span.end, |offset| start + offset + 2);
-        let text = source.get(start..end).unwrap_or_default();
-        Fault::new(
-            "RB0003",
-            start..end,
-            "an unquoted template is a YAML mapping",
-            format!("quote it: \"{text}\""),
-        )
-        .corrected(start..end, format!("\"{text}\""))
-    })
-}
-
-fn number(text: &str) -> Option<Number> {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if let Some(hex) = digits.strip_prefix("0x") {
-        return i64::from_str_radix(hex, 16).ok().map(Number::from);
-    }
-    if let Some(octal) = digits.strip_prefix("0o") {
-        return i64::from_str_radix(octal, 8).ok().map(Number::from);
-    }
-    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        || !digits.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b))
-    {
-        return None;
-    }
-    let plain = text.strip_prefix('+').unwrap_or(text);
-    plain
-        .parse::<i64>()
-        .map(Number::from)
-        .ok()
-        .or_else(|| plain.parse::<u64>().map(Number::from).ok())
-        .or_else(|| plain.parse::<f64>().ok().and_then(Number::from_f64))
 }
 
 fn bytes(span: &Span, source: &str) -> Range<usize> {
@@ -502,6 +480,21 @@ mod tests {
                 (1, "RB0003", 3..3 + text.len()),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_word_for_true_or_false_is_quoted_only_where_a_text_can_stand() {
+        let table = [
+            ("optional: yes", "true"),
+            ("a: {default: off, type: bool}", "false"),
+            ("a: {type: string, default: no}", "\"no\""),
+            ("answer: yes", "\"yes\""),
+        ];
+        for (text, meant) in table {
+            let faults = parse(text).unwrap_err();
+            let correction = faults[0].correction.as_ref().unwrap();
+            assert_eq!((faults.len(), &*correction.text), (1, meant), "{text}");
         }
     }
 

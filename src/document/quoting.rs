@@ -1,5 +1,6 @@
 //! Programs that YAML reads as something else because they are not quoted.
 
+use super::foreign;
 use super::node::Fault;
 use std::ops::Range;
 
@@ -70,25 +71,35 @@ fn is_of_key(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// The line that is indented with tabs, at or below this byte, where YAML allows spaces only (YAML
-/// 1.2.2, section 6.1).
-pub(super) fn indented_with_tabs(source: &str, at: usize) -> Option<Fault> {
-    let (first, _) = line_at(source, at)?;
-    let mut start = first;
-    for line in source[first..].split_inclusive('\n').take(2) {
-        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        if line[..indent].contains('\t') {
-            let above = source[..start].trim_end().rsplit('\n').next().unwrap_or_default();
-            let content = above.trim_start_matches([' ', '-']);
-            let spaces = " ".repeat(above.len() - content.len());
-            let message = "a line is indented with a tab";
-            let span = start..start + indent;
-            let fault = Fault::new("RB0001", span.clone(), message, "YAML indents with spaces");
-            return Some(fault.corrected(span, spaces));
-        }
-        start += line.len();
-    }
-    None
+/// `expect: !.x` without quotes is a tag.
+pub(super) fn negation(source: &str, span: &Range<usize>) -> Option<Fault> {
+    let line = source.get(..span.end)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let start = line + source.get(line..span.end)?.rfind(" !")? + 1;
+    let end = source.get(start..)?.find('\n').map_or(source.len(), |newline| start + newline);
+    let (meant, says) = foreign::condition(source.get(start..end)?)?;
+    let message = "a text that begins with `!` is a tag of YAML";
+    let fault = Fault::new("RB0003", start..end, message, says);
+    Some(fault.corrected(start..end, quoted_in_block(&meant)))
+}
+
+/// `msg: {{ x }}` without quotes is a mapping whose key is a mapping.
+pub(super) fn template_fault(span: &Range<usize>, source: &str) -> Option<Fault> {
+    let before = source.get(..span.start)?;
+    let start = before.len() - usize::from(before.ends_with('{'));
+    source.get(start..)?.starts_with("{{").then(|| {
+        let end = source
+            .get(start..)
+            .and_then(|rest| rest.find("}}"))
+            .map_or(span.end, |offset| start + offset + 2);
+        let text = source.get(start..end).unwrap_or_default();
+        Fault::new(
+            "RB0003",
+            start..end,
+            "an unquoted template is a YAML mapping",
+            format!("quote it: \"{text}\""),
+        )
+        .corrected(start..end, format!("\"{text}\""))
+    })
 }
 
 /// The line around a byte, with the byte at which it begins.
@@ -264,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_a_colon_and_a_tab_say_what_is_meant() {
+    fn a_text_with_a_colon_says_what_is_meant() {
         let corrected = |text: &str| {
             let faults = parse(text).unwrap_err();
             let meant = faults.last().unwrap().correction.clone().unwrap();
@@ -273,8 +284,6 @@ mod tests {
             text
         };
         assert_eq!(corrected("a: 1\ntitle: Back: now\n"), "a: 1\ntitle: \"Back: now\"\n");
-        assert_eq!(corrected("s:\n  - id: a\n\tb: c\n"), "s:\n  - id: a\n    b: c\n");
-        assert_eq!(corrected("s:\n  a: 1\n  \tb: c\n"), "s:\n  a: 1\n  b: c\n");
     }
 
     #[test]

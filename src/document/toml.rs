@@ -1,7 +1,7 @@
 //! TOML text to the same positioned tree as YAML, for the file of settings: its mistakes are
 //! reported like those of a runbook.
 
-use super::catalogue::diagnose;
+use super::catalogue::{diagnose, diagnose_all};
 use super::deserialize::{from_node, has_template};
 use super::node::{Entry, Fault, Node, NodeKind};
 use crate::diagnostic::{Diagnostic, line_of};
@@ -29,9 +29,7 @@ impl<T: DeserializeOwned> Toml<T> {
     /// Everything that is wrong with it.
     pub fn read(file: &str, text: &str, shown: &str) -> Result<Self, Vec<Diagnostic>> {
         let source: Arc<str> = shown.into();
-        let wrong = |faults: Vec<Fault>| -> Vec<Diagnostic> {
-            faults.into_iter().map(|fault| diagnose(file, &source, fault)).collect()
-        };
+        let wrong = |faults: Vec<Fault>| diagnose_all(file, &source, faults);
         // a message may repeat a value: it is that of the text as it may be seen
         let (_, found) = from_node::<T>(&tree(shown).map_err(|fault| wrong(vec![fault]))?);
         let root = tree(text).map_err(|_| wrong(vec![unreadable()]))?;
@@ -106,7 +104,12 @@ fn templates(node: &Node, faults: &mut Vec<Fault>) {
 fn tree(text: &str) -> Result<Node, Fault> {
     let document = Document::parse(text).map_err(|error| {
         let span = error.span().unwrap_or_default();
-        Fault::new("RB0001", span, format!("invalid TOML: {}", error.message().trim()), "here")
+        Fault::new(
+            "RB0001",
+            span,
+            format!("invalid TOML: {}", error.message().trim()),
+            "cannot be read",
+        )
     })?;
     Ok(Node { span: 0..text.len(), kind: table(document.as_table()) })
 }

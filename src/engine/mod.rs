@@ -111,6 +111,8 @@ pub struct Engine {
     pub kept: Kept,
     /// Host name, for the journal.
     pub host: String,
+    /// Working directory, for the journal.
+    pub directory: Option<String>,
     /// The command line, for the journal.
     pub arguments: Vec<String>,
     /// What programs of this machine get.
@@ -226,6 +228,7 @@ impl Engine {
             steps: self.plan.steps(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: self.host.clone(),
+            directory: self.directory.clone(),
             arguments: self.arguments.clone(),
         })))
     }

@@ -165,7 +165,7 @@ texts! {
     Target { context, server, cluster_uid, namespace, also_changes, user, sandbox; }
     PlannedStep { title; path, action, effect, digest }
     RunStarted {
-        params, runbook, title, hiding, alert, target, steps, version, host, arguments;
+        params, runbook, title, hiding, alert, target, steps, version, host, directory, arguments;
         schema, run, digest, mode, undoes, part, withheld
     }
     RunResumed { host, target; digest, kept, changed }

@@ -234,6 +234,9 @@ pub struct RunStarted {
     pub version: String,
     /// Host on which the run began.
     pub host: String,
+    /// Working directory in which it began; none in rehearsals and in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// The command line, masked.
     pub arguments: Vec<String>,
 }

@@ -52,6 +52,7 @@ impl Story {
                 .collect(),
             version: "0.1.0".into(),
             host: "host-a".into(),
+            directory: None,
             arguments: vec!["runbook".into(), "run".into(), "ta-bot/no-signals".into()],
         })));
         story
@@ -430,6 +431,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                 }],
                 version: text(),
                 host: text(),
+                directory: Some(text()),
                 arguments: vec![text()],
             })),
             EventKind::RunResumed => Event::RunResumed(RunResumed {

@@ -76,8 +76,12 @@ pub struct Counts {
     pub failed: u32,
     /// Unknown.
     pub unknown: u32,
-    /// Skipped or cancelled.
+    /// Skipped: their condition is false, or they were left out.
     pub skipped: u32,
+    /// Cancelled: rejected by a person, stopped, or not begun before the run ended. Absent in
+    /// summaries of earlier versions, which counted them as skipped.
+    #[serde(default)]
+    pub cancelled: u32,
     /// Could not be judged.
     pub error: u32,
 }
@@ -89,7 +93,8 @@ impl Counts {
             Outcome::Passed | Outcome::Recovered => self.passed += 1,
             Outcome::Failed | Outcome::TimedOut => self.failed += 1,
             Outcome::Unknown => self.unknown += 1,
-            Outcome::Skipped | Outcome::Cancelled => self.skipped += 1,
+            Outcome::Skipped => self.skipped += 1,
+            Outcome::Cancelled => self.cancelled += 1,
             Outcome::Error => self.error += 1,
         }
     }

@@ -212,6 +212,7 @@ impl<'a> Staging<'a> {
             clock: Clock::starting_at(now),
             durability: Durability::Lazy,
             host: "rehearsal".to_owned(),
+            directory: None,
             environment: Vec::new(),
             ..play.workspace.clone()
         };

@@ -113,6 +113,7 @@ fn counts(state: &RunState) -> Vec<String> {
         (counts.unknown as usize, "unknown"),
         // a group that was left out as one stands for all of its steps
         ((counts.skipped as usize).saturating_sub(left_out_alone) + state.left_out(), "skipped"),
+        (counts.cancelled as usize, "cancelled"),
     ];
     let some: Vec<String> = all
         .into_iter()

@@ -1,6 +1,7 @@
 //! Where a run stands that did not end: what is done, what it waits for, and what is in doubt. Pure.
 
 use super::conclusion::{some, wrapped};
+use super::text::one_line;
 use super::theme::{DIM, GOOD, Line, Look, PLAIN, REMOVED, WARN};
 use crate::event::{Effect, Outcome, Reason, Verdict};
 use crate::state::{RunState, StepState};
@@ -107,6 +108,10 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
     let reasons = waiting.map(|(path, why)| format!("{path}: {why}."));
     let texts: Vec<String> = standing.sentences().into_iter().chain(reasons).collect();
     let mut lines = wrapped("", &texts.join(" "), look);
+    for path in &standing.wait_for_answer {
+        let asked = state.question(path).map(|asked| one_line(&asked.question));
+        lines.extend(asked.iter().flat_map(|asked| wrapped("", &format!("{path}: {asked}"), look)));
+    }
     for path in &standing.wait_for_approval {
         lines.push(Line::empty());
         lines.extend(preview(state, path, look));

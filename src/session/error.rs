@@ -97,6 +97,14 @@ pub enum Refusal {
         /// The run.
         run: String,
     },
+    /// The runbook is not in this catalogue.
+    #[error("runbook {runbook} is not in this catalogue")]
+    Elsewhere {
+        /// The runbook.
+        runbook: String,
+        /// The host and the working directory of the run.
+        began: (String, String),
+    },
     /// The record does not have the value of a parameter.
     #[error(
         "the value of parameter {param} is not in the record of run {run}, because something \

@@ -128,6 +128,16 @@ fn undone(header: &RunStarted) -> Option<&str> {
     header.undoes.as_deref().or_else(named)
 }
 
+/// That the runbook of a run is not found because this is another directory than that of the run.
+fn elsewhere(workspace: &Workspace, header: &RunStarted) -> Option<SessionError> {
+    let is_known = workspace.catalogue().list().any(|entry| entry.name == header.runbook);
+    let directory = header.directory.clone().filter(|_| !is_known)?;
+    let is_other =
+        header.host != workspace.host || workspace.directory.as_ref() != Some(&directory);
+    let began = (header.host.clone(), directory);
+    is_other.then(|| Refusal::Elsewhere { runbook: header.runbook.clone(), began }.into())
+}
+
 /// The plan of a run, with the parameters that it began with.
 fn plan_again(
     workspace: &Workspace,
@@ -143,7 +153,8 @@ fn plan_again(
             let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
             procedure(earlier, &state)?
         }
-        None => load(&catalogue, &header.runbook)?,
+        None => load(&catalogue, &header.runbook)
+            .map_err(|error| elsewhere(workspace, header).unwrap_or_else(|| error.into()))?,
     };
     let mut given: Vec<_> = header
         .params

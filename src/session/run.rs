@@ -254,6 +254,7 @@ impl Session {
             timeout: self.conduct.timeout.or(usual),
             kept,
             host: self.workspace.host.clone(),
+            directory: self.workspace.directory.clone(),
             programs,
             outside: place.running.as_ref().map(|running| Arc::clone(&running.outside)),
             page: self.workspace.page.map(|draw| page(&self.workspace.state_dir, &self.run, draw)),

@@ -30,6 +30,8 @@ pub struct Workspace {
     pub durability: Durability,
     /// Name of this machine, for the records.
     pub host: String,
+    /// The working directory, for the records: where the runbooks beside it are found again.
+    pub directory: Option<String>,
     /// The environment, of which programs that steps start get the harmless part.
     pub environment: Vec<(String, String)>,
     /// Draws a run as a page, for the archives that runs make; none if nobody draws.
@@ -60,6 +62,7 @@ impl Workspace {
             clock: Clock::System,
             durability: Durability::Synced,
             host: host_name(),
+            directory: std::env::current_dir().ok().map(|path| path.display().to_string()),
             environment: std::env::vars_os().filter_map(text).collect(),
             page: None,
             namespace: None,

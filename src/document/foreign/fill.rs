@@ -2,6 +2,7 @@
 
 use super::programs;
 use super::words::KUBECTL;
+use crate::document::deserialize::has_template;
 use crate::document::node::{Node, NodeKind};
 use crate::document::quoting::{quoted, quoted_in_block};
 use serde_json::Value;
@@ -76,6 +77,12 @@ impl Filler<'_> {
             }
             "words" => Some(argv(&self.texts()?.join(" && "))),
             "object" => Arguments::new(self.text()?.split_whitespace()).fill("<object>"),
+            "fields" => {
+                let between = if self.in_flow { ", ".to_owned() } else { self.new_line() };
+                let object = Arguments::new(self.text()?.split_whitespace()).fill("<object>")?;
+                Some(object.replace(", ", &between))
+            }
+            "let" => self.bindings(),
             "port" => self.text()?.get(..4).map(str::to_owned),
             "duration" => self.duration(),
             "entries" => self.entries(),
@@ -173,13 +180,48 @@ impl Filler<'_> {
         Some(format!("[{}]", all?.join(", ")))
     }
 
-    /// What `kubectl wait --for` waits for.
+    /// A line break, and the indentation of the line in which the value begins.
+    fn new_line(&self) -> String {
+        let before = self.source.get(..self.value.span.start).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let indent = line.len() - line.trim_start_matches([' ', '-']).len();
+        format!("\n{:indent$}", "")
+    }
+
+    /// Names for values: a text that is no template is one in jq, too.
+    fn bindings(&self) -> Option<String> {
+        let binding = |entry: &crate::document::node::Entry| {
+            let NodeKind::Scalar { text, value } = &entry.node.kind else { return None };
+            let program = match value {
+                Value::String(text) if has_template(text) => programs::condition(text)?.0,
+                Value::String(text) => Value::from(text.as_str()).to_string(),
+                _ => text.clone(),
+            };
+            Some(format!("{}: {}", entry.key, quoted(&program)))
+        };
+        let all: Option<Vec<_>> = self.value.entries()?.iter().map(binding).collect();
+        Some(format!("{{{}}}", all?.join(", ")))
+    }
+
+    /// What `kubectl wait --for` waits for: `condition=Ready`, `condition=Ready=false`,
+    /// `jsonpath={.status.phase}=Running`.
     fn condition(&self) -> Option<String> {
         let text = self.text()?;
+        if let Some(path) = text.strip_prefix("jsonpath=") {
+            let (path, value) = path.rsplit_once('=').filter(|(path, _)| path.contains('}'))?;
+            let path = path.trim_matches(['\'', '{', '}']);
+            return Some(format!("'{path} == {}'", Value::from(value.trim_matches('\''))));
+        }
         let condition = text.strip_prefix("condition=").unwrap_or(text);
-        let name = condition.split('=').next().unwrap_or_default();
+        let (name, status) = condition.split_once('=').unwrap_or((condition, "True"));
+        let status = match status.to_ascii_lowercase().as_str() {
+            "true" => "True",
+            "false" => "False",
+            "unknown" => "Unknown",
+            _ => return None,
+        };
         name.chars().all(char::is_alphanumeric).then(|| {
-            format!("'any(.status.conditions[]?; .type == \"{name}\" and .status == \"True\")'")
+            format!("'any(.status.conditions[]?; .type == \"{name}\" and .status == \"{status}\")'")
         })
     }
 }

@@ -11,7 +11,7 @@ mod words;
 
 pub(super) use programs::{Never, condition, is_length, never_a_condition, template};
 
-use super::catalogue::diagnose;
+use super::catalogue::diagnose_all;
 use super::deserialize::has_template;
 use super::node::{Entry, Fault, Node, NodeKind, parse};
 use crate::action::Action;
@@ -87,9 +87,8 @@ pub fn foreign_words(file: &str, path: &Path, text: &str) -> Vec<Diagnostic> {
         _ => return Vec::new(),
     };
     let Ok(root) = parse(text) else { return Vec::new() };
-    let (file, source) = (path.display().to_string(), text.into());
     let faults = translated(at, &root, text).1;
-    faults.into_iter().map(|fault| diagnose(&file, &source, fault)).collect()
+    diagnose_all(&path.display().to_string(), &text.into(), faults)
 }
 
 struct Translator<'a> {
@@ -104,13 +103,9 @@ impl Translator<'_> {
         let NodeKind::Map(entries) = &mut node.kind else { return };
         let at = if at == Place::Verification { Place::Step } else { at };
         let in_flow = self.source.get(span.start..).is_some_and(|text| text.starts_with('{'));
-        let kind = entries
-            .iter()
-            .find(|entry| entry.key == "type")
-            .and_then(|entry| entry.node.as_str().map(str::to_owned));
         let mut index = 0;
         while index < entries.len() {
-            if let Some(word) = find(at, &entries[index], kind.as_deref()) {
+            if let Some(word) = find(at, &entries[index], entries) {
                 self.replace(word, entries, index, in_flow);
                 // what stands there now is looked at too: `job:` is `steps:`, and wants a list
                 if matches!(word.write, Write::Nothing) {
@@ -193,6 +188,11 @@ impl Translator<'_> {
             entries.iter().enumerate().any(|(at, other)| at != index && other.key == key)
         };
         let (fault, range) = (self.fault(word, entry), self.range(entry));
+        // as YAML within `{…}`, whatever it stands in
+        let in_braces = |line: &str| match line.contains('\n') {
+            true => line.lines().map(str::trim).collect::<Vec<_>>().join("\n"),
+            false => format!("{{{line}}}"),
+        };
         match (&line, word.write) {
             (Some(_), _) if key.is_some_and(is_there) => self.remove(fault, entries, index),
             // a value of several lines stays, under another key
@@ -203,7 +203,8 @@ impl Translator<'_> {
             }
             (Some(line), _) => {
                 self.faults.push(fault.corrected(range.clone(), line.clone()));
-                let parsed = parse(line).ok().map(|node| placed(node, &range));
+                let parsed = parse(&in_braces(line)).or_else(|_| parse(line));
+                let parsed = parsed.ok().map(|node| placed(node, &range));
                 if let Some(Node { kind: NodeKind::Map(parsed), .. }) = parsed {
                     entries.splice(index..=index, parsed);
                 }
@@ -251,7 +252,11 @@ impl Translator<'_> {
             return Fault::new(code, entry.key_span.clone(), message, word.says);
         }
         let code = if world { "RB0601" } else { "RB0104" };
-        let message = format!("`{}` cannot be {}", entry.key, shown(&entry.node));
+        let value = match (word.shape, entry.node.as_str()) {
+            (Shape::Is(_), Some(text)) => format!("`{text}`"),
+            _ => shown(&entry.node),
+        };
+        let message = format!("`{}` cannot be {value}", entry.key);
         Fault::new(code, entry.node.span.clone(), message, word.says)
     }
 
@@ -273,8 +278,11 @@ impl Translator<'_> {
     }
 }
 
-/// The row for an entry at a place; `kind` is its `type`, if it has one.
-fn find(at: Place, entry: &Entry, kind: Option<&str>) -> Option<&'static Word> {
+/// The row for an entry at a place, and beside these.
+fn find(at: Place, entry: &Entry, beside: &[Entry]) -> Option<&'static Word> {
+    let kind =
+        beside.iter().find(|entry| entry.key == "type").and_then(|entry| entry.node.as_str());
+    let has_id = beside.iter().any(|entry| entry.key == "id");
     let is_there = |word: &&Word| match word.at {
         Place::ParamOf(wanted) => at == Place::Param && kind == Some(wanted),
         Place::Verb("*") => matches!(at, Place::Verb(_)),
@@ -284,6 +292,7 @@ fn find(at: Place, entry: &Entry, kind: Option<&str>) -> Option<&'static Word> {
         .iter()
         .filter(is_there)
         .filter(|word| word.keys.contains(&entry.key.as_str()))
+        .filter(|word| word.shape != Shape::Id || !has_id)
         .find(|word| has_shape(&entry.node, word.shape))
 }
 
@@ -303,6 +312,13 @@ fn has_shape(node: &Node, shape: Shape) -> bool {
             unit.len() < text.len() && matches!(unit, "ms" | "s" | "m" | "h")
         }),
         Shape::Begins(begin) => node.as_str().is_some_and(|text| text.starts_with(begin)),
+        Shape::Contains(part) => text.is_some_and(|text| text.contains(part)),
+        Shape::Id => text.is_some_and(|text| {
+            text.starts_with(|c: char| c.is_ascii_lowercase())
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
+        }),
         Shape::Is(words) => text.is_some_and(|text| words.contains(&text)),
         Shape::Number => scalar.is_some_and(serde_json::Value::is_number),
         Shape::True => scalar == Some(&serde_json::Value::Bool(true)),

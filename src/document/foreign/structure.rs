@@ -183,7 +183,7 @@ pub(super) fn expectation(node: &mut Node, source: &str) -> Option<Fault> {
 
 /// Whether the table has a word for the key of an expectation.
 fn known_word(entry: &Entry) -> bool {
-    super::find(super::Place::Expectation, entry, None).is_some()
+    super::find(super::Place::Expectation, entry, &[]).is_some()
 }
 
 /// A condition and an operator beside it: what is said, the program, and their places.

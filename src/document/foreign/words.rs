@@ -37,6 +37,10 @@ pub(super) enum Shape {
     Duration,
     /// A text that begins like this.
     Begins(&'static str),
+    /// A text with this in it.
+    Contains(&'static str),
+    /// A word like an id.
+    Id,
     /// One of these texts.
     Is(&'static [&'static str]),
     /// A number.
@@ -121,6 +125,8 @@ words! {
         <value>}");
     Step, &["exec"], Text, "`exec` says in which pods it runs", Line("exec: {target: \
         deployment/NAME, command: <words>, effect: read}");
+    Step, &["uses"], Contains("@"), "what a pipeline does stays in the pipeline; here a step has a \
+        verb", Nothing;
     Step, &["uses", "include", "include_tasks", "import_tasks", "import_playbook", "role",
         "call", "taskRef", "templateRef"], Text, "another runbook is called by its name with \
         `run`; its parameters are in `with`", Key("run");
@@ -131,7 +137,8 @@ words! {
     Step, &["pause"], Map, "a duration is a text with a unit", Line("pause: <duration>");
     Step, &["debug", "print", "echo", "log"], Any, "a text for people is the `title` of a step, \
         or the `message` of an expectation", Nothing;
-    Step, &["set_fact", "set", "vars", "variables"], Map, "names for values are `let`", Key("let");
+    Step, &["set_fact", "set", "vars", "variables"], Map, "names for values are `let`, each a jq \
+        program", Line("let: <let>");
     Step, &["get"], Text, "`get` has fields: `kind`, and `name` or `selector`", Line("get: \
         {<object>}");
     Step, &["wait"], Duration, "a time that passes is `pause`; `wait` is for a condition",
@@ -196,6 +203,7 @@ words! {
         `always`", Key("always");
     Step, &["parallel"], List, "parallel steps are `steps` with `parallel: true`", Key("steps");
     // steps: words
+    Step, &["name"], Id, "the name of a step is its `id`", Key("id");
     Step, NAMED, Any, "the text for people is `title`", Key("title");
     Step, &["description"], Any, "the text for people is `title`", Key("title");
     Step, &["register", "output", "outputs", "save_as", "as"], Any, "the output of a step is \
@@ -221,6 +229,10 @@ words! {
         of labels is `selector`", Key("selector");
     Verb("get"), &["fieldSelector", "field_selector"], Any, "the selector of fields is `fields`",
         Key("fields");
+    Verb("wait"), &["target", "resource", "object"], Text, "the object is `kind` and `name`",
+        Line("<fields>");
+    Verb("wait"), &["for"], Is(&["delete", "deletion", "deleted"]), "that there is no such object is \
+        `absent`", Line("absent: true");
     Verb("wait"), &["for", "condition", "jsonpath"], Any, "what is waited for is `until`, a jq \
         program over the object", Line("until: <condition>");
     Verb("wait"), &["timeout"], Any, "the time limit is `timeout` of the step", Nothing;

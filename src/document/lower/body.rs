@@ -183,7 +183,7 @@ impl Lower<'_> {
                     "RB0107",
                     entry.key_span.clone(),
                     format!("`{}`: {message}", entry.key),
-                    "here",
+                    format!("not valid for `{}`", entry.key),
                 ));
                 None
             }
@@ -196,13 +196,12 @@ fn unknown_field(entry: &Entry) -> Fault {
     let message = format!("unknown verb or step field `{}`", entry.key);
     let known = actions().chain(HEAD.iter().chain(GROUP).copied());
     let near = nearest(&entry.key, known);
-    let label = match near {
-        _ if is_rest_of_program(&entry.key) => CUT.to_owned(),
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "unknown".to_owned(),
-    };
-    let mut fault = Fault::new("RB0103", entry.key_span.clone(), message, label);
-    if near.is_none() {
+    let mut fault = Fault::new("RB0103", entry.key_span.clone(), message, "unknown");
+    if is_rest_of_program(&entry.key) {
+        fault.label = CUT.to_owned();
+    } else if near.is_some() {
+        fault = fault.nearest(near);
+    } else {
         fault.notes.push(format!("verbs: {}", actions().collect::<Vec<_>>().join(", ")));
     }
     fault

@@ -53,13 +53,11 @@ impl Named<'_> {
         if known.contains(name) {
             return None;
         }
-        let label = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "not in the runbook".to_owned(),
-        };
+        let near = nearest(name, known.iter().copied());
         let rest = suite.source.get(case.span.start..).unwrap_or_default();
         let at = case.span.start + rest.find(name).unwrap_or_default();
         let message = format!("the runbook has no {what} `{name}`");
-        Some(Fault::new("RB0704", at..at + name.len(), message, label))
+        let fault = Fault::new("RB0704", at..at + name.len(), message, "not in the runbook");
+        Some(fault.nearest(near))
     }
 }

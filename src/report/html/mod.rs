@@ -170,6 +170,7 @@ fn counts(state: &RunState) -> Vec<String> {
         (counts.error, "undetermined"),
         (counts.unknown, "unknown"),
         (counts.skipped, "skipped"),
+        (counts.cancelled, "cancelled"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
