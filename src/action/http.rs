@@ -30,7 +30,7 @@ pub struct Http {
     /// the port of the HTTP probes if there are several.
     pub port: Option<HttpPort>,
     /// Container whose port is used. Defaults to the container in the annotation
-    /// `kubectl.kubernetes.io/default-container`, or to all containers.
+    /// `kubectl.kubernetes.io/default-container`, or to the only one that declares a port.
     pub container: Option<String>,
     /// Path and query.
     #[serde(default = "root")]

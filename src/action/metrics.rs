@@ -31,7 +31,7 @@ pub struct Metrics {
     /// the HTTP probes if there are several.
     pub port: Option<HttpPort>,
     /// Container whose port is used. Defaults to the container in the annotation
-    /// `kubectl.kubernetes.io/default-container`, or to all containers.
+    /// `kubectl.kubernetes.io/default-container`, or to the only one that declares a port.
     pub container: Option<String>,
     /// Path.
     #[serde(default = "metrics_path")]

@@ -8,8 +8,8 @@ use serde_json::Value;
 /// several the one that its HTTP probes ask.
 ///
 /// The container is the one that is named, or that the annotation
-/// `kubectl.kubernetes.io/default-container` names; where there is neither, all of them are looked
-/// at. A sidecar is no other application.
+/// `kubectl.kubernetes.io/default-container` names; where there is neither, the only one that
+/// says where it listens. Init containers, and so native sidecars, are meant by name only.
 ///
 /// # Errors
 /// When there is no such port, or several to choose from; the ports there are.
@@ -44,11 +44,8 @@ pub(in crate::action) fn of_pod(
             all.iter().filter_map(|container| container["name"].as_str()).collect();
         return Err(format!("{what} has no container {name}; available: {}", names.join(", ")));
     }
-    let declared: Vec<&Value> = own
-        .iter()
-        .flat_map(|container| container["ports"].as_array().into_iter().flatten())
-        .filter(|port| is_tcp(port))
-        .collect();
+    let declared: Vec<&Value> = own.iter().flat_map(|container| tcp_ports(container)).collect();
+    let serving = serving(pod, &own, meant.is_some());
     let numbers = |entry: &&Value| number(&entry["containerPort"]);
     match port {
         Some(HttpPort::Name(name)) => declared
@@ -59,11 +56,12 @@ pub(in crate::action) fn of_pod(
                 format!("{what} has no port named `{name}`; {}", listed(&declared, "containerPort"))
             }),
         Some(HttpPort::Number(_)) | None => {
-            let mut all: Vec<u16> = declared.iter().filter_map(numbers).collect();
+            let ports = serving.iter().flat_map(|container| tcp_ports(container));
+            let mut all: Vec<u16> = ports.filter_map(|port| numbers(&port)).collect();
             all.sort_unstable();
             all.dedup();
-            match (&all[..], &asked(&own)[..]) {
-                ([only], _) | (_, [only]) => Ok(*only),
+            match (&all[..], &asked(&serving)[..]) {
+                ([only], _) | (_, [only]) if serving.len() == 1 => Ok(*only),
                 _ => Err(format!(
                     "cannot select a port of {what}: set `port`; {}",
                     listed(&declared, "containerPort")
@@ -71,6 +69,24 @@ pub(in crate::action) fn of_pod(
             }
         }
     }
+}
+
+/// The containers that may be meant where no port is given: the one that is named, or those that run
+/// beside each other and say by TCP ports or HTTP probes that they listen.
+fn serving<'a>(pod: &Value, own: &[&'a Value], is_named: bool) -> Vec<&'a Value> {
+    let is_main = |container: &Value| {
+        let mut all = pod["spec"]["containers"].as_array().into_iter().flatten();
+        all.any(|other| other == container)
+    };
+    let says = |container: &&Value| {
+        tcp_ports(container).next().is_some() || !asked(&[*container]).is_empty()
+    };
+    let serves = |container: &&&Value| is_main(container) && says(container);
+    if is_named { own.to_vec() } else { own.iter().filter(serves).copied().collect() }
+}
+
+fn tcp_ports(container: &Value) -> impl Iterator<Item = &Value> {
+    container["ports"].as_array().into_iter().flatten().filter(|port| is_tcp(port))
 }
 
 /// The port to which Services lead that select a pod; none unless all of them agree. For pods whose
@@ -209,6 +225,10 @@ mod tests {
         let two = json!({"metadata": {"name": "b"},
             "spec": {"containers": [{"ports": [{"containerPort": 80}]}],
             "initContainers": [{"ports": [{"name": "mesh", "containerPort": 15000}]}]}});
+        let three = json!({"metadata": {"name": "d"}, "spec": {"containers": [
+            {"name": "a", "ports": [{"containerPort": 80}]},
+            {"name": "b", "ports": [{"containerPort": 90}],
+                "readinessProbe": {"httpGet": {"port": 90}}}]}});
         let none = json!({"metadata": {"name": "c"}, "spec": {"containers": [{}]}});
         let cases = [
             (&one, None, Ok(8080)),
@@ -216,12 +236,8 @@ mod tests {
             (&one, name("web"), Ok(8080)),
             (&one, name("dns"), Err("pod a has no port named `dns`; it has 8080 (web)")),
             (&two, name("mesh"), Ok(15000)),
-            (
-                &two,
-                None,
-                Err("cannot select a port of pod b: set `port`; it has 80, 15000 \
-                (mesh)"),
-            ),
+            (&two, None, Ok(80)),
+            (&three, None, Err("cannot select a port of pod d: set `port`; it has 80, 90")),
             (
                 &none,
                 None,
