@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 /// Names what is wrong in the namespace of the step, or with one object, from objects, events and
 /// the last lines of logs. The output is `{namespace, target, causes: {ID: [{id, object, target,
 /// pods, container, reason, cause, detail, evidence: [{source, says}], remedy, follows_from}]},
-/// untried, looked_at}`. `causes` has every identifier that can be named (`oom-killed`, `quota-exceeded`,
+/// untried, restricted, looked_at}`. `causes` has every identifier that can be named (`oom-killed`, `quota-exceeded`,
 /// `selector-matches-nothing`, and others): an empty list is ruled out, and `{not_looked_at:
 /// REASON}` in the place of a list could not be looked at. A cause is named once, at the object that
 /// carries it, such as the Deployment of several pods. `untried` lists to what a Service that is the
@@ -100,7 +100,7 @@ impl Verb for Diagnose {
         let output = json!({
             "namespace": namespace, "target": target.as_ref().map(Object::to_string),
             "causes": by_id(&listed, &found),
-            "untried": found.untried,
+            "untried": found.untried, "restricted": found.restricted,
             "looked_at": looked_at(&snapshot),
         });
         Ok(Output { unseen, ..Output::new(output, summary) })

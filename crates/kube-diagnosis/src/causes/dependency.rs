@@ -2,7 +2,7 @@
 //! db:5432: connection refused`.
 
 use super::address::{Host, Mention, addresses, mentions};
-use super::endpoint::alias_of;
+use super::endpoint::{alias_of, end_of};
 use super::resolution;
 use super::service::{is_headless, of_port, selected};
 use crate::cause::{Cause, Object};
@@ -137,8 +137,9 @@ fn named<'a>(view: &View<'a>, said: &str) -> Option<(&'a Value, Option<u64>)> {
         gaps.min()
     };
     let all = || view.of("Service").iter();
+    let aliases = all().filter(|one| alias_of(one).is_some());
     let aliases: Vec<(&str, &str)> =
-        all().filter_map(|one| Some((alias_of(one)?, name(one)))).collect();
+        aliases.filter_map(|one| Some((end_of(view, one).ok()?, name(one)))).collect();
     let services = all().filter(|one| alias_of(one).is_none());
     let places = services.flat_map(|service| {
         let hosts = hosts(service, &aliases).into_iter().flat_map(|host| mentions(said, host));

@@ -94,11 +94,29 @@ pub(super) fn alias_of(service: &Value) -> Option<&str> {
     (is_own && service["spec"]["type"] == "ExternalName").then_some(other)
 }
 
+/// Where the aliases end that begin with this one: the name of the Service, which may not exist, or
+/// the circle in which they lead.
+pub(super) fn end_of<'a>(view: &View<'a>, service: &'a Value) -> Result<&'a str, Vec<&'a str>> {
+    let mut way = vec![name(service)];
+    let mut next = alias_of(service);
+    while let Some(other) = next {
+        if let Some(at) = way.iter().position(|own| *own == other) {
+            return Err(way.split_off(at));
+        }
+        way.push(other);
+        next = view.get("Service", other).and_then(alias_of);
+    }
+    Ok(way.last().copied().unwrap_or_default())
+}
+
 /// What is not known of the name to which a Service refers.
 fn external(view: &View<'_>, service: &Value) -> String {
     let outside = text(&service["spec"]["externalName"]);
     if outside.parse::<std::net::IpAddr>().is_ok() {
         return format!("externalName is the address {outside}, which is no name");
+    }
+    if let Err(circle) = end_of(view, service) {
+        return format!("the name {outside} is that of an alias that leads back to {}", circle[0]);
     }
     match alias_of(service) {
         Some(other) if view.get("Service", other).is_none() => {

@@ -4,6 +4,7 @@ mod address;
 mod api_service;
 mod autoscaler;
 mod certificate;
+mod closed;
 mod consequence;
 mod cronjob;
 mod custom;
@@ -79,7 +80,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         service::KINDS,
         ingress::KINDS,
         dns::KINDS,
-        policy::KINDS,
+        closed::KINDS,
         autoscaler::KINDS,
         api_service::KINDS,
         disruption::KINDS,
@@ -110,7 +111,7 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(of_cronjobs);
     found.extend(service::find(view, &found));
     found.extend(ingress::find(view));
-    found.extend(policy::find(view));
+    found.extend(closed::find(view));
     found.extend(autoscaler::find(view, &found));
     found.extend(api_service::find(view));
     found.extend(disruption::find(view, &found));
@@ -177,6 +178,11 @@ pub(crate) fn wanted_ports(view: &View<'_>, most: usize) -> Vec<(String, u16)> {
 /// Of the Service that one asks about: to what it leads that was not tried, and why not.
 pub(crate) fn untried_endpoints(view: &View<'_>) -> Vec<String> {
     endpoint::untried(view)
+}
+
+/// Of the Service that one asks about: which of its ports policies open to some clients only.
+pub(crate) fn restricted_ports(view: &View<'_>) -> Vec<String> {
+    closed::restricted(view)
 }
 
 /// Whether a cause is of the pods behind a Service, or of what makes them.

@@ -26,6 +26,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("scaled-to-zero", "selects the pods of a workload that is scaled to 0", SERVICE),
     Kind("no-ready-endpoints", "has no ready endpoint", SERVICE),
     Kind("alias-of-nothing", "is an alias of a Service that does not exist", &["Service"]),
+    Kind("alias-unresolvable", "is an alias that DNS cannot resolve", &["Service"]),
     Kind("load-balancer-pending", "waits for its load balancer", &["Service"]),
 ];
 
@@ -40,6 +41,7 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
         found.extend(of_service(view, service, so_far));
     }
     found.extend(view.of("Service").iter().filter_map(|service| dangling(view, service)));
+    found.extend(view.of("Service").iter().filter_map(|service| unresolvable(view, service)));
     found.extend(view.of("Service").iter().filter_map(|service| balancer(view, service)));
     found
 }
@@ -52,6 +54,38 @@ fn dangling(view: &View<'_>, service: &Value) -> Option<Cause> {
     let seen = Evidence::new(format!("{object}: spec.externalName"), outside);
     let cause = Cause::new("alias-of-nothing", object, "ExternalName", format!("service/{other}"));
     Some(cause.seen([seen]).hint("correct externalName, or create the Service"))
+}
+
+/// An ExternalName that is an address, which CoreDNS does not serve as the target of a CNAME
+/// (core/v1, ServiceSpec.externalName: a DNS name), or that leads in a circle of aliases. Of a circle
+/// the first by name carries it.
+fn unresolvable(view: &View<'_>, service: &Value) -> Option<Cause> {
+    const ID: &str = "alias-unresolvable";
+    let outside = text(&service["spec"]["externalName"]);
+    if service["spec"]["type"] != "ExternalName" || is_deleting(service) {
+        return None;
+    }
+    let object = Object::of(service);
+    let seen = Evidence::new(format!("{object}: spec.externalName"), outside);
+    if outside.parse::<std::net::IpAddr>().is_ok() {
+        let hint = format!(
+            "give it a DNS name, or make it a Service without a selector, with an EndpointSlice that \
+                has {outside}"
+        );
+        let detail = format!("externalName is the address {outside}");
+        return Some(Cause::new(ID, object, "Address", detail).seen([seen]).hint(hint));
+    }
+    let circle = endpoint::end_of(view, service).err()?;
+    let first = circle.iter().min()?;
+    let root = Object::named("Service", &object.namespace, first);
+    let follows_from = (root != object).then_some((root, ID));
+    let them: Vec<String> = circle.iter().map(|one| format!("service/{one}")).collect();
+    let detail = match them.len() {
+        1 => format!("{} is an alias of itself", them[0]),
+        _ => format!("{} are aliases of each other", them.join(", ")),
+    };
+    let cause = Cause { follows_from, ..Cause::new(ID, object, "Circle", detail) };
+    Some(cause.seen([seen]).hint("set externalName of one of them to the name of what serves"))
 }
 
 /// Whether a Service finds its pods by their labels.

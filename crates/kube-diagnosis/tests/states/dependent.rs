@@ -253,4 +253,8 @@ fn another_name_of_a_service_means_the_service() {
     assert_eq!(with(line, "db.other.svc.cluster.local"), None);
     assert_eq!(with(line, "db.example.com"), None);
     assert_eq!(with("dial tcp mystore:5432: connect: connection refused", own), None);
+    // an alias of an alias
+    let second = json!({"spec": {"type": "ExternalName", "externalName": "store.n.svc"}});
+    let all = [down(5432), vec![named(own), object("Service", "shelf", second)]].concat();
+    assert_eq!(follows("dial tcp shelf:5432: connect: connection refused", &all), root);
 }

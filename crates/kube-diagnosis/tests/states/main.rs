@@ -17,6 +17,7 @@ mod nowhere;
 mod observed;
 mod over;
 mod planted;
+mod policies;
 mod reasons;
 mod relations;
 mod remedies;

@@ -1,7 +1,7 @@
 //! Whether a rule of a NetworkPolicy lets a pod ask the DNS. Of other namespaces no more is known than
 //! their names, of addresses nothing: what depends on more is not decided.
 
-use crate::causes::policy::covers;
+use crate::causes::policy::{covers, ports_of};
 use crate::object::{array, filled, text};
 use crate::view::{View, declared_ports, fits, listed, protocol};
 use serde_json::{Value, json};
@@ -65,14 +65,7 @@ fn other_ports(pod: &Value, rule: &Value) -> Option<String> {
     if ports.is_empty() || of_dns.iter().any(|port| is_asked(port)) {
         return None;
     }
-    let shown = |port: &&Value| match (&port["port"], port["endPort"].as_u64()) {
-        (Value::Null, _) => format!("every port/{}", protocol(port)),
-        (from, Some(to)) => format!("{from}-{to}/{}", protocol(port)),
-        (from, None) => format!("{}/{}", from.to_string().trim_matches('"'), protocol(port)),
-    };
-    let all: Vec<String> = ports.iter().map(shown).collect();
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    Some(format!("only {}", listed(&all)))
+    Some(format!("only {}", ports_of(rule)))
 }
 
 fn of_peer(view: &View<'_>, namespace: &str, peer: &Value) -> Access {
