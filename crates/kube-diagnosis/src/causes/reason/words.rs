@@ -60,15 +60,25 @@ pub(super) const WAIVED: &[&str] = &[
     "non-fatal",
     "nonfatal",
     "not fatal",
-    "retrying",
-    "will retry",
-    "trying again",
     "falling back",
     "fallback",
     "continuing",
     "proceeding",
     "skipping",
     "using default",
+];
+/// The same of what it tries again.
+pub(super) const AGAIN: &[&str] = &[
+    "retrying",
+    "will retry",
+    "retry in ",
+    "retries in ",
+    "trying again",
+    "try again in ",
+    "next attempt in ",
+    "reconnecting",
+    "reconnect in ",
+    "backing off",
 ];
 /// What a program goes on without if it is optional; that an optional thing is wrong ends it.
 pub(super) const ABSENT: &[&str] =
