@@ -185,8 +185,12 @@ pub(crate) fn restricted_ports(view: &View<'_>) -> Vec<String> {
     closed::restricted(view)
 }
 
-/// Whether a cause is of the pods behind a Service, or of what makes them.
+/// Whether a cause is of the pods behind a Service, or of what makes them. Another Service of the
+/// same pods carries what is wrong with itself.
 pub(crate) fn is_behind(view: &View<'_>, service: &Value, cause: &Cause) -> bool {
+    if cause.object.kind == "Service" {
+        return false;
+    }
     let selector = &service["spec"]["selector"];
     let of_pod = service::selected(view, service).into_iter().any(|pod| {
         cause.pods.iter().any(|ill| ill == name(pod)) || view.workload(pod) == cause.object
