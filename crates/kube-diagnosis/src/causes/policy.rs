@@ -1,9 +1,14 @@
 //! What NetworkPolicies say of a pod, as far as their fields alone tell. Whether the network of the
 //! cluster enforces policies is not in the API.
 
+use crate::cause::{Cause, Object};
 use crate::object::{array, text};
 use crate::view::{View, declared_ports, fits, listed, protocol};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// The API server labels every namespace with its name (pkg/apis/core/v1/defaults.go,
+/// `SetDefaults_Namespace`), and with nothing else.
+pub(super) const NAME: &str = "kubernetes.io/metadata.name";
 
 pub(super) const POLICY: &[&str] = &["NetworkPolicy", "Pod"];
 
@@ -76,4 +81,56 @@ pub(super) fn ports_of(rule: &Value) -> String {
     let all: Vec<String> = array(&rule["ports"]).map(shown).collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     if all.is_empty() { "every port".to_owned() } else { listed(&all) }
+}
+
+/// Whether a selector selects a namespace, if its name, or its labels where it was read, tell.
+pub(super) fn selects_namespace(
+    view: &View<'_>,
+    selector: &Value,
+    namespace: &str,
+) -> Option<bool> {
+    let read = view.get("Namespace", namespace).map(|read| &read["metadata"]["labels"]);
+    let mut labels = read.cloned().filter(Value::is_object).unwrap_or_else(|| json!({}));
+    labels[NAME] = namespace.into();
+    if read.is_some() {
+        return Some(fits(selector, &labels));
+    }
+    let by_label = selector["matchLabels"].as_object().into_iter().flatten();
+    let by_label = by_label.map(|(key, value)| (key == NAME).then(|| labels[key] == *value));
+    let by_rule = array(&selector["matchExpressions"]).map(|rule| {
+        (rule["key"] == NAME).then(|| fits(&json!({"matchExpressions": [rule]}), &labels))
+    });
+    let all: Vec<Option<bool>> = by_label.chain(by_rule).collect();
+    match all {
+        all if all.contains(&Some(false)) => Some(false),
+        all if all.contains(&None) => None,
+        _ => Some(true),
+    }
+}
+
+/// A selector as kubectl writes it: `app=dns,tier in (a,b)`.
+pub(super) fn selector_words(selector: &Value) -> String {
+    let by_label = selector["matchLabels"].as_object().into_iter().flatten();
+    let by_label = by_label.map(|(key, value)| format!("{key}={}", text(value)));
+    let by_rule = array(&selector["matchExpressions"]).map(|rule| {
+        let values: Vec<&str> = array(&rule["values"]).map(text).collect();
+        let (key, values) = (text(&rule["key"]), values.join(","));
+        match text(&rule["operator"]) {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        }
+    });
+    by_label.chain(by_rule).collect::<Vec<_>>().join(",")
+}
+
+/// Kinds whose pods a runbook finds by the name of the object.
+const WORKLOADS: &[&str] =
+    &["CronJob", "DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "StatefulSet"];
+
+/// Who connects, as the runbooks take it: `deployment/web`, or one pod of what they do not know.
+pub(super) fn client(cause: &Cause, pod: &Value) -> String {
+    let is_known = WORKLOADS.contains(&cause.object.kind.as_str());
+    if is_known { cause.object.to_string() } else { Object::of(pod).to_string() }
 }
