@@ -23,8 +23,6 @@ pub(super) const KINDS: &[Kind] = &[
     ),
 ];
 
-const CLIENT: &str = "--set from=… of kubernetes/service-unreachable evaluates one of them";
-
 /// A port of a Service, with a pod to which it leads and that policies isolate.
 struct Way<'a> {
     port: &'a Value,
@@ -94,9 +92,12 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
         let (mistaken, denied): (Vec<_>, Vec<_>) = closed.partition(Way::is_mistaken);
         let hint = "name the port of the pods (targetPort of the Service) in the policy";
         let mistaken = cause(view, SERVICE_PORT, service, &mistaken).map(|one| one.hint(hint));
+        let own = Object::of(service);
         let hint = format!(
-            "allow ingress to these pods at this port from their clients, or remove the policy; \
-                {CLIENT}"
+            "allow ingress to these pods at this port from their clients, or remove the policy (to \
+                evaluate one of them: runbook run kubernetes/service-unreachable --set namespace={} \
+                --set target={own} --set from=deployment/NAME)",
+            own.namespace
         );
         let denied = cause(view, INGRESS, service, &denied).map(|one| one.hint(hint));
         mistaken.into_iter().chain(denied)

@@ -79,14 +79,17 @@ pub(super) fn explain(view: &View<'_>, found: &mut [Cause]) {
 
 /// What is known of the Service that the log of a program names, as it gets no connection to it.
 fn down<'a>(view: &View<'_>, cause: &Cause, found: &'a [Cause]) -> Option<&'a Cause> {
-    if !EXPLAINED.contains(&cause.id) {
-        return None;
-    }
-    let (named, port) = named(view, &said(cause))?;
+    let (named, port) = wanted(view, cause)?;
     let object = Object::of(named);
     // another port of the Service may be the one that is deaf
     let is_of_port = |one: &Cause| port.is_none_or(|port| is_of_port(view, named, port, one));
     found.iter().find(|one| one.object == object && (!PORTS.contains(&one.id) || is_of_port(one)))
+}
+
+/// The Service to which a program gets no connection, as its log says, and with which port.
+pub(super) fn wanted<'a>(view: &View<'a>, cause: &Cause) -> Option<(&'a Value, Option<u64>)> {
+    let is_explained = EXPLAINED.contains(&cause.id);
+    is_explained.then(|| said(cause)).and_then(|said| named(view, &said))
 }
 
 /// What a program says last, in lower case. libpq before version 14 names the server only in the lines

@@ -3,11 +3,13 @@
 mod address;
 mod api_service;
 mod autoscaler;
+mod block;
 mod certificate;
 mod closed;
 mod consequence;
 mod cronjob;
 mod custom;
+mod cut;
 mod dependency;
 mod detail;
 mod disruption;
@@ -121,6 +123,7 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     let of_operators = custom::find(view, &found);
     found.extend(of_operators);
     dependency::explain(view, &mut found);
+    cut::explain(view, &mut found);
     consequence::link(view, &mut found);
     let over = pods::recovered(view, &found);
     found.extend(over);

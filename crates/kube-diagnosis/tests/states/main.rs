@@ -4,6 +4,7 @@
 
 mod build;
 mod commands;
+mod cut;
 mod dependent;
 mod dns;
 mod early;

@@ -1,16 +1,15 @@
 //! NetworkPolicies that keep pods from the DNS, as far as their fields say. The policy carries it, as
 //! one keeps all the workloads that it isolates: what is seen of each of them follows from it.
 
-mod block;
 mod rule;
 
 use super::Kind;
+use super::block::asked;
 use super::policy::{POLICY, client, isolating};
 use super::resolution::is_unanswered;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, name, text};
 use crate::view::{View, fits, listed};
-use block::asked;
 use rule::{Access, access, asks_elsewhere, is_near};
 use serde_json::Value;
 use std::cmp::Reverse;

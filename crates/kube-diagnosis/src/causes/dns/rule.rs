@@ -1,7 +1,7 @@
 //! Whether a rule of a NetworkPolicy lets a pod ask the DNS. Of other namespaces no more is known than
 //! their names, of addresses nothing: what depends on more is not decided.
 
-use super::block::{self, covers as is_in_block};
+use crate::causes::block::{self, covers as is_in_block};
 use crate::causes::policy::{NAME, covers, ports_of, selector_words, selects_namespace};
 use crate::object::{array, filled, text};
 use crate::view::{View, declared_ports, fits, listed, protocol};
