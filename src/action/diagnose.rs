@@ -79,12 +79,7 @@ impl Verb for Diagnose {
         let (snapshot, target) = match (self.node(), target) {
             (Some(node), target) => (snapshot::of_node(context.cluster()?, node).await?, target),
             (None, target) => {
-                let service = target
-                    .as_ref()
-                    .filter(|target| target.kind == "Service")
-                    .map(|target| target.name.clone());
-                let read = snapshot::of_namespace(context, namespace, service.as_deref()).await?;
-                (read, target)
+                (snapshot::of_namespace(context, namespace, target.as_ref()).await?, target)
             }
         };
         let target = match target {

@@ -160,10 +160,7 @@ pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
 /// The containers whose log tells why they ended: pod, container, and whether it is the log of the
 /// run before.
 pub(crate) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
-    let mut wanted = logs::wanted_logs(view, most);
-    wanted.extend(job::wanted_logs(view));
-    wanted.truncate(most);
-    wanted
+    logs::wanted_logs(view, most)
 }
 
 /// The ConfigMaps and Secrets of which should be known what keys they have.

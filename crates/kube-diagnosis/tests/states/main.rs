@@ -4,6 +4,7 @@
 
 mod build;
 mod commands;
+mod crowd;
 mod cut;
 mod dependent;
 mod dns;
