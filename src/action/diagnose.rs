@@ -14,11 +14,12 @@ use serde_json::{Map, Value, json};
 /// Names what is wrong in the namespace of the step, or with one object, from objects, events and
 /// the last lines of logs. The output is `{namespace, target, causes: {ID: [{id, object, target,
 /// pods, container, reason, cause, detail, evidence: [{source, says}], remedy, follows_from}]},
-/// untried, restricted, looked_at}`. `causes` has every identifier that can be named (`oom-killed`, `quota-exceeded`,
-/// `selector-matches-nothing`, and others): an empty list is ruled out, and `{not_looked_at:
-/// REASON}` in the place of a list could not be looked at. A cause is named once, at the object that
-/// carries it, such as the Deployment of several pods. `untried` lists to what a Service that is the
-/// target leads that was not tried, and why.
+/// untried, restricted, looked_at}`. `causes` has every identifier that can be named (`oom-killed`,
+/// `quota-exceeded`, `selector-matches-nothing`, and others): an empty list is ruled out, and
+/// `{not_looked_at: REASON}` in the place of a list could not be looked at. A cause is named once, at
+/// the object that carries it, such as the Deployment of several pods. Of a Service that is the
+/// target, `untried` lists to what it leads that was not tried, and why; and `restricted` the ports
+/// to which NetworkPolicies admit only some clients.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Diagnose {
