@@ -4,7 +4,8 @@ use super::end::{FAREWELL, is_end};
 use super::frame::{is_frame, is_goroutine, is_property, is_source};
 use super::level::{Level, level, object, of_object};
 use super::served::{access, is_of_peer};
-use super::words::{ABSENT, ADVICE, AGAIN, FINE, GIVEN_UP, TELLING, WAIVED};
+use super::waived::{gives_up, goes_on, is_tried_again};
+use super::words::{ADVICE, FINE, TELLING};
 use serde_json::Value;
 
 /// Fields of an object of JSON that hold what it says.
@@ -149,25 +150,15 @@ impl<'a> Line<'a> {
         !self.is_noise() && self.speaks()
     }
 
-    /// What it says without what it quotes.
-    fn own(&self) -> String {
-        if self.said.contains("msg=\"") {
-            return self.said.clone();
-        }
-        self.said.split('"').step_by(2).collect()
-    }
-
     /// The program goes on after what it says, by its own words.
     pub(super) fn is_waived(&self) -> bool {
-        let own = self.own();
-        let optional = own.contains("optional") && has(&own, ABSENT);
-        let goes_on = has(&own, WAIVED) || has(&own, AGAIN) || optional || self.is_of_peer();
-        !self.is_panic() && goes_on && !has(&own, GIVEN_UP)
+        let is_of_other = self.is_of_peer() && !gives_up(&self.said);
+        !self.is_panic() && (goes_on(&self.said) || is_of_other)
     }
 
     /// The program tries again what has failed, by its own words.
     pub(super) fn is_tried_again(&self) -> bool {
-        self.is_waived() && has(&self.own(), AGAIN)
+        !self.is_panic() && is_tried_again(&self.said)
     }
 
     /// It may be why the program has ended: the program neither goes on after it nor says only that

@@ -19,6 +19,7 @@ mod served;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod waived;
 mod words;
 
 use level::Level;
@@ -66,16 +67,21 @@ pub(super) fn complains(log: &str, paths: &[&str]) -> bool {
     let is_own = |line: &Line<'_>| !line.is_of_peer() && !is_of_other_request(&line.plain, paths);
     complaint.filter(|line| line.mentions() && is_own(line)).is_some_and(|line| {
         let shape = without_digits(line.raw);
-        last(log).is_some_and(|last| last == line.raw)
+        is_last(log, line.raw)
             || lines().take(AGAIN).filter(|other| without_digits(other) == shape).count() > 1
     })
 }
 
-/// The last that a program says of itself. That it serves a request is such a thing, too.
-fn last(log: &str) -> Option<&str> {
+/// Whether a line is the last that a program says of itself, but for when it tries again. That it
+/// serves a request is such a thing, too.
+fn is_last(log: &str, wanted: &str) -> bool {
     let works = |line: &Line<'_>| line.access.is_some_and(|status| status < 400);
-    let is_tail = |line: &Line<'_>| !works(line) && (line.is_noise() || line.is_end());
-    log.lines().rev().map(Line::new).find(|line| !is_tail(line)).map(|line| line.raw)
+    let tries = |line: &Line<'_>| line.level < Some(Level::Warning) && line.is_tried_again();
+    let is_tail =
+        |line: &Line<'_>| !works(line) && (line.is_noise() || line.is_end() || tries(line));
+    let mut lines = log.lines().rev().map(Line::new);
+    let last = lines.find(|line| line.raw == wanted || !is_tail(line));
+    last.is_some_and(|last| last.raw == wanted)
 }
 
 /// The shape of a line, which its times and numbers do not change.
