@@ -140,10 +140,12 @@ fn named<'a>(view: &View<'a>, said: &str) -> Option<(&'a Value, Option<u64>)> {
         gaps.min()
     };
     let all = || view.of("Service").iter();
+    let end = |alias| end_of(view, alias).ok().filter(|end| view.get("Service", end).is_some());
     let aliases = all().filter(|one| alias_of(one).is_some());
     let aliases: Vec<(&str, &str)> =
-        aliases.filter_map(|one| Some((end_of(view, one).ok()?, name(one)))).collect();
-    let services = all().filter(|one| alias_of(one).is_none());
+        aliases.filter_map(|one| Some((end(one)?, name(one)))).collect();
+    // an alias that ends nowhere is meant itself
+    let services = all().filter(|one| alias_of(one).is_none() || end(one).is_none());
     let places = services.flat_map(|service| {
         let hosts = hosts(service, &aliases).into_iter().flat_map(|host| mentions(said, host));
         let known = hosts.filter(|one| one.port.is_none_or(|port| leads(view, service, port)));

@@ -268,6 +268,29 @@ fn another_name_of_a_service_means_the_service() {
     assert_eq!(follows("dial tcp shelf:5432: connect: connection refused", &all), root);
 }
 
+/// What leads nowhere itself is what a program waits for that names it.
+#[test]
+fn a_program_that_names_an_alias_that_leads_nowhere_follows_from_it() {
+    let alias = |of: &str| {
+        object("Service", "store", json!({"spec": {"type": "ExternalName", "externalName": of}}))
+    };
+    for (outside, wanted) in [
+        ("gone.n.svc.cluster.local", Some("service/store alias-of-nothing")),
+        ("store.n.svc", Some("service/store alias-unresolvable")),
+        ("10.1.2.3", Some("service/store alias-unresolvable")),
+        ("db.example.com", None),
+        ("db.other.svc", None),
+    ] {
+        for line in [
+            "redis.exceptions.ConnectionError: Error -2 connecting to store:6379. Name or service not \
+                known.",
+            "Unable to connect to store/<unresolved>:6379",
+        ] {
+            assert_eq!(follows(line, &[alias(outside)]).as_deref(), wanted, "{outside}: {line}");
+        }
+    }
+}
+
 /// A program that ends by a fault of its own waits for nothing, whatever else it said.
 #[test]
 fn a_program_whose_last_words_are_its_own_follows_from_no_other() {
