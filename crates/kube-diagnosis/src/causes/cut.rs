@@ -1,6 +1,6 @@
-//! NetworkPolicies between a program and the Service of its namespace to which it gets no connection,
-//! as its log says. That the fields of the policies do not allow it is sure only where all that they
-//! depend on was read.
+//! NetworkPolicies between a program and the Service of its namespace to which it gets no
+//! connection, as its log says. That the fields of the policies do not allow it is sure only where
+//! all that they depend on was read.
 
 use super::block::covers;
 use super::dependency::wanted;
@@ -12,6 +12,7 @@ use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, name, text};
 use crate::view::{View, fits, protocol};
 use serde_json::Value;
+use std::net::IpAddr;
 
 /// A connection from a pod to one behind a Service.
 struct Way<'a> {
@@ -110,21 +111,29 @@ impl<'a> Way<'a> {
         !allows(rule, self.to, self.port) || bars("to", self.to) || bars("from", self.from)
     }
 
-    /// Whether a peer is surely none that means this pod. A block that has its address, or that of the
-    /// Service, means it in some networks, and in others not.
+    /// Whether a peer is surely none that means this pod. A block that has its address, or that of
+    /// the Service, means it in some networks, and in others not.
     fn is_another(&self, view: &View<'_>, peer: &Value, pod: &Value) -> bool {
         let (block, spaces, pods) =
             (&peer["ipBlock"], &peer["namespaceSelector"], &peer["podSelector"]);
         if block.is_object() {
-            let addresses = [&pod["status"]["podIP"], &self.service["spec"]["clusterIP"]];
-            let mut known = addresses.into_iter().filter_map(|one| text(one).parse().ok());
-            return !known.any(|address| covers(block, address));
+            let own = addresses(&pod["status"], "podIP");
+            let of_service = addresses(&self.service["spec"], "clusterIP");
+            return !own.is_empty()
+                && !own.into_iter().chain(of_service).any(|address| covers(block, address));
         }
         let namespace = text(&pod["metadata"]["namespace"]);
         let is_elsewhere =
             spaces.is_object() && selects_namespace(view, spaces, namespace) == Some(false);
         is_elsewhere || pods.is_object() && !fits(pods, &pod["metadata"]["labels"])
     }
+}
+
+/// The addresses of a field, and of its list in clusters with two families.
+fn addresses(of: &Value, field: &str) -> Vec<IpAddr> {
+    let more =
+        array(&of[format!("{field}s")]).map(|one| if one.is_object() { &one["ip"] } else { one });
+    [&of[field]].into_iter().chain(more).filter_map(|one| text(one).parse().ok()).collect()
 }
 
 impl Side<'_> {

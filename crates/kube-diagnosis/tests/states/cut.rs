@@ -111,7 +111,12 @@ fn policies_that_may_let_a_program_connect_are_not_blamed() {
     let half = json!({"spec": {"podSelector": {"matchLabels": {"half": "a"}}}});
     let labels = json!({"metadata": {"labels": {"half": "a"}}});
     let of_half = [merged(closed[0].clone(), half), db_pod(pod("db-2", labels))];
+    let block = |cidr: &str| into(json!([{"from": [{"ipBlock": {"cidr": cidr}}]}]));
+    let no_address = json!({"status": {"podIP": null}});
+    let two = json!({"status": {"podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}});
     for (log, change, more) in [
+        (LOG, no_address, block("192.168.0.0/16")),
+        (LOG, two, block("fd00::/8")),
         (LOG, json!({"spec": {"hostNetwork": true}}), closed.clone()),
         ("ERROR dial tcp api:5432: i/o timeout", json!({}), closed.clone()),
         ("ERROR dial tcp db:9999: i/o timeout", json!({}), closed.clone()),
