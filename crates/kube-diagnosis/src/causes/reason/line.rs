@@ -89,6 +89,13 @@ impl<'a> Line<'a> {
             || self.plain.contains("Fatal error: ")
     }
 
+    /// A program goes no further than this: a level that says so, a panic of Go, and one of Rust in
+    /// its main thread.
+    pub(super) fn is_last_word(&self) -> bool {
+        let ends = self.begins(&["panic: ", "fatal error: ", "thread 'main'"]);
+        self.level == Some(Level::Fatal) || ends && self.is_panic()
+    }
+
     pub(super) fn is_goroutine(&self) -> bool {
         is_goroutine(&self.plain, self.indent > 0)
     }

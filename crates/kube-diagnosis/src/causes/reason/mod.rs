@@ -127,13 +127,12 @@ fn fatal<'a, 'b>(lines: &'b [Line<'a>], found: &'b Line<'a>) -> &'b Line<'a> {
     // a line without a level may be a part of what is above it
     let is_apart = |from: usize| lines[from + 1..=at].iter().any(|line| line.level.is_some());
     let is_over = |from: usize| lines[from..at].iter().any(Line::is_goroutine);
-    let is_last_word = |from: &usize| {
+    let is_before = |from: &usize| {
         let line = &lines[*from];
-        let ends = line.level == Some(Level::Fatal) && is_apart(*from);
-        line.is_reason() && (ends || line.is_panic() && is_over(*from))
+        let is_other = is_apart(*from) || line.is_panic() && is_over(*from);
+        line.is_last_word() && line.is_reason() && is_other
     };
-    let is_own = found.level == Some(Level::Fatal) || found.is_panic();
-    let before = (0..at).rev().find(is_last_word).filter(|_| !is_own);
+    let before = (0..at).rev().find(is_before).filter(|_| !found.is_last_word());
     before.and_then(|from| said_at(lines, from, None)).unwrap_or(found)
 }
 
