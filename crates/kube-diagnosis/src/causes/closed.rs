@@ -1,10 +1,10 @@
 //! Ports of pods behind a Service to which no NetworkPolicy lets anybody connect. That a policy closes
 //! a port may be meant, so it is the Service that carries it.
 
-use super::Kind;
 use super::policy::{POLICY, allows, is_for_all, isolating, ports_of};
 use super::port::target;
 use super::service::selected;
+use super::{Kind, evaluate};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, name};
 use crate::view::{View, listed, names, protocol};
@@ -92,12 +92,10 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
         let (mistaken, denied): (Vec<_>, Vec<_>) = closed.partition(Way::is_mistaken);
         let hint = "name the port of the pods (targetPort of the Service) in the policy";
         let mistaken = cause(view, SERVICE_PORT, service, &mistaken).map(|one| one.hint(hint));
-        let own = Object::of(service);
+        let command = evaluate::service(&Object::of(service), "deployment/NAME");
         let hint = format!(
             "allow ingress to these pods at this port from their clients, or remove the policy (to \
-                evaluate one of them: runbook run kubernetes/service-unreachable --set namespace={} \
-                --set target={own} --set from=deployment/NAME)",
-            own.namespace
+                evaluate one of them: {command})"
         );
         let denied = cause(view, INGRESS, service, &denied).map(|one| one.hint(hint));
         mistaken.into_iter().chain(denied)

@@ -4,7 +4,8 @@
 
 use super::block::covers;
 use super::dependency::wanted;
-use super::policy::{POLICY, allows, client, isolating, selects_namespace};
+use super::evaluate::{self, client};
+use super::policy::{POLICY, allows, isolating, selects_namespace};
 use super::port::target;
 use super::resolution::is_unresolved;
 use super::service::selected;
@@ -55,10 +56,9 @@ fn hint(cause: &Cause, way: &Way<'_>, sides: &[Side<'_>]) -> String {
     });
     let change: Vec<String> = change.collect();
     format!(
-        "no NetworkPolicy lets {from} connect to {to}: {} (to evaluate it: runbook run \
-            kubernetes/service-unreachable --set namespace={} --set target={to} --set from={from})",
+        "no NetworkPolicy lets {from} connect to {to}: {} (to evaluate it: {})",
         change.join(", and "),
-        to.namespace
+        evaluate::service(&to, &from)
     )
 }
 

@@ -2,7 +2,7 @@
 //! db:5432: connection refused`.
 
 use super::address::{Host, Mention, addresses, mentions};
-use super::endpoint::{alias_of, end_of};
+use super::alias::{alias_of, end_of};
 use super::resolution;
 use super::service::{is_headless, of_port, selected};
 use crate::cause::{Cause, Object};

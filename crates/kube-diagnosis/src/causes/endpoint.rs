@@ -1,6 +1,7 @@
 //! Where a Service leads, as its EndpointSlices say: kube-proxy sends connections to every ready
 //! endpoint of every slice with its name, whoever made the slice (pkg/proxy/endpointslicecache.go).
 
+use super::alias::{alias_of, end_of};
 use super::port::silent;
 use super::service::is_tcp;
 use crate::object::{array, filled, name, text};
@@ -82,31 +83,6 @@ pub(crate) fn untried(view: &View<'_>) -> Vec<String> {
     found.extend(some(addresses(view, service)));
     found.extend(some(silent(view)));
     found
-}
-
-/// The Service of its namespace of which a Service is another name: `externalName:
-/// db.shop.svc.cluster.local`.
-pub(super) fn alias_of(service: &Value) -> Option<&str> {
-    let namespace = text(&service["metadata"]["namespace"]);
-    let outside = filled(&service["spec"]["externalName"])?;
-    let (other, rest) = outside.split_once('.')?;
-    let is_own = rest.strip_prefix(namespace).is_some_and(|rest| rest.starts_with(".svc"));
-    (is_own && service["spec"]["type"] == "ExternalName").then_some(other)
-}
-
-/// Where the aliases end that begin with this one: the name of the Service, which may not exist, or
-/// the circle in which they lead.
-pub(super) fn end_of<'a>(view: &View<'a>, service: &'a Value) -> Result<&'a str, Vec<&'a str>> {
-    let mut way = vec![name(service)];
-    let mut next = alias_of(service);
-    while let Some(other) = next {
-        if let Some(at) = way.iter().position(|own| *own == other) {
-            return Err(way.split_off(at));
-        }
-        way.push(other);
-        next = view.get("Service", other).and_then(alias_of);
-    }
-    Ok(way.last().copied().unwrap_or_default())
 }
 
 /// What is not known of the name to which a Service refers.

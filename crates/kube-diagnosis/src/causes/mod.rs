@@ -1,6 +1,7 @@
 //! One file for each sort of object: which causes it can carry, and how they are seen.
 
 mod address;
+mod alias;
 mod api_service;
 mod autoscaler;
 mod block;
@@ -15,6 +16,7 @@ mod detail;
 mod disruption;
 mod dns;
 mod endpoint;
+mod evaluate;
 mod forbidden;
 mod governing;
 mod ingress;

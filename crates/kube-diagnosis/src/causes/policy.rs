@@ -1,7 +1,6 @@
 //! What NetworkPolicies say of a pod, as far as their fields alone tell. Whether the network of the
 //! cluster enforces policies is not in the API.
 
-use crate::cause::{Cause, Object};
 use crate::object::{array, text};
 use crate::view::{View, declared_ports, fits, listed, protocol};
 use serde_json::{Value, json};
@@ -123,14 +122,4 @@ pub(super) fn selector_words(selector: &Value) -> String {
         }
     });
     by_label.chain(by_rule).collect::<Vec<_>>().join(",")
-}
-
-/// Kinds whose pods a runbook finds by the name of the object.
-const WORKLOADS: &[&str] =
-    &["CronJob", "DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "StatefulSet"];
-
-/// Who connects, as the runbooks take it: `deployment/web`, or one pod of what they do not know.
-pub(super) fn client(cause: &Cause, pod: &Value) -> String {
-    let is_known = WORKLOADS.contains(&cause.object.kind.as_str());
-    if is_known { cause.object.to_string() } else { Object::of(pod).to_string() }
 }

@@ -2,7 +2,7 @@
 
 use super::port::unheard;
 use super::selector::nothing_selected;
-use super::{Kind, endpoint};
+use super::{Kind, alias, endpoint};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, filled, has_address, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
@@ -40,52 +40,9 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     for service in services {
         found.extend(of_service(view, service, so_far));
     }
-    found.extend(view.of("Service").iter().filter_map(|service| dangling(view, service)));
-    found.extend(view.of("Service").iter().filter_map(|service| unresolvable(view, service)));
+    found.extend(alias::find(view));
     found.extend(view.of("Service").iter().filter_map(|service| balancer(view, service)));
     found
-}
-
-/// An ExternalName of the own namespace of which there is no Service.
-fn dangling(view: &View<'_>, service: &Value) -> Option<Cause> {
-    let other = endpoint::alias_of(service).filter(|other| view.get("Service", other).is_none())?;
-    let object = Object::of(service);
-    let outside = text(&service["spec"]["externalName"]);
-    let seen = Evidence::new(format!("{object}: spec.externalName"), outside);
-    let cause = Cause::new("alias-of-nothing", object, "ExternalName", format!("service/{other}"));
-    Some(cause.seen([seen]).hint("correct externalName, or create the Service"))
-}
-
-/// An ExternalName that is an address, which CoreDNS does not serve as the target of a CNAME
-/// (core/v1, ServiceSpec.externalName: a DNS name), or that leads in a circle of aliases. Of a circle
-/// the first by name carries it.
-fn unresolvable(view: &View<'_>, service: &Value) -> Option<Cause> {
-    const ID: &str = "alias-unresolvable";
-    let outside = text(&service["spec"]["externalName"]);
-    if service["spec"]["type"] != "ExternalName" || is_deleting(service) {
-        return None;
-    }
-    let object = Object::of(service);
-    let seen = Evidence::new(format!("{object}: spec.externalName"), outside);
-    if outside.parse::<std::net::IpAddr>().is_ok() {
-        let hint = format!(
-            "give it a DNS name, or make it a Service without a selector, with an EndpointSlice that \
-                has {outside}"
-        );
-        let detail = format!("externalName is the address {outside}");
-        return Some(Cause::new(ID, object, "Address", detail).seen([seen]).hint(hint));
-    }
-    let circle = endpoint::end_of(view, service).err()?;
-    let first = circle.iter().min()?;
-    let root = Object::named("Service", &object.namespace, first);
-    let follows_from = (root != object).then_some((root, ID));
-    let them: Vec<String> = circle.iter().map(|one| format!("service/{one}")).collect();
-    let detail = match them.len() {
-        1 => format!("{} is an alias of itself", them[0]),
-        _ => format!("{} are aliases of each other", them.join(", ")),
-    };
-    let cause = Cause { follows_from, ..Cause::new(ID, object, "Circle", detail) };
-    Some(cause.seen([seen]).hint("set externalName of one of them to the name of what serves"))
 }
 
 /// Whether a Service finds its pods by their labels.

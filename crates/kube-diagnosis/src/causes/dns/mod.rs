@@ -5,7 +5,8 @@ mod rule;
 
 use super::Kind;
 use super::block::asked;
-use super::policy::{POLICY, client, isolating};
+use super::evaluate::{self, client};
+use super::policy::{POLICY, isolating};
 use super::resolution::is_unanswered;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, name, text};
@@ -102,11 +103,8 @@ fn denied(carrier: Object, cause: &Cause, pod: &Value, near: Option<String>) -> 
 
 /// What evaluates the policies between a pod and the DNS servers.
 fn command(cause: &Cause, pod: &Value) -> String {
-    let from = client(cause, pod);
     let namespace = &cause.object.namespace;
-    format!(
-        "to evaluate it: runbook run kubernetes/dns --set from={from} --set from_namespace={namespace}"
-    )
+    format!("to evaluate it: {}", evaluate::dns(&client(cause, pod), namespace))
 }
 
 /// Adds what is seen of one more workload, or of one more of its containers.
