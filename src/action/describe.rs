@@ -78,8 +78,7 @@ impl Verb for Describe {
         let mut object = cluster.get(&kind, Some(place), wanted).await?;
         let target = Object::named(&kind.kind, if kind.namespaced { place } else { "" }, wanted);
         let snapshot = if kind.namespaced {
-            let service = (kind.kind == "Service").then_some(wanted.as_str());
-            snapshot::of_namespace(context, place, service).await?
+            snapshot::of_namespace(context, place, Some(&target)).await?
         } else {
             of_cluster(cluster, &object).await?
         };

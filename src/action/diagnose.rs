@@ -14,11 +14,12 @@ use serde_json::{Map, Value, json};
 /// Names what is wrong in the namespace of the step, or with one object, from objects, events and
 /// the last lines of logs. The output is `{namespace, target, causes: {ID: [{id, object, target,
 /// pods, container, reason, cause, detail, evidence: [{source, says}], remedy, follows_from}]},
-/// untried, looked_at}`. `causes` has every identifier that can be named (`oom-killed`, `quota-exceeded`,
-/// `selector-matches-nothing`, and others): an empty list is ruled out, and `{not_looked_at:
-/// REASON}` in the place of a list could not be looked at. A cause is named once, at the object that
-/// carries it, such as the Deployment of several pods. `untried` lists to what a Service that is the
-/// target leads that was not tried, and why.
+/// untried, restricted, looked_at}`. `causes` has every identifier that can be named (`oom-killed`,
+/// `quota-exceeded`, `selector-matches-nothing`, and others): an empty list is ruled out, and
+/// `{not_looked_at: REASON}` in the place of a list could not be looked at. A cause is named once, at
+/// the object that carries it, such as the Deployment of several pods. Of a Service that is the
+/// target, `untried` lists to what it leads that was not tried, and why; and `restricted` the ports
+/// to which NetworkPolicies admit only some clients.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Diagnose {
@@ -79,12 +80,7 @@ impl Verb for Diagnose {
         let (snapshot, target) = match (self.node(), target) {
             (Some(node), target) => (snapshot::of_node(context.cluster()?, node).await?, target),
             (None, target) => {
-                let service = target
-                    .as_ref()
-                    .filter(|target| target.kind == "Service")
-                    .map(|target| target.name.clone());
-                let read = snapshot::of_namespace(context, namespace, service.as_deref()).await?;
-                (read, target)
+                (snapshot::of_namespace(context, namespace, target.as_ref()).await?, target)
             }
         };
         let target = match target {
@@ -100,7 +96,7 @@ impl Verb for Diagnose {
         let output = json!({
             "namespace": namespace, "target": target.as_ref().map(Object::to_string),
             "causes": by_id(&listed, &found),
-            "untried": found.untried,
+            "untried": found.untried, "restricted": found.restricted,
             "looked_at": looked_at(&snapshot),
         });
         Ok(Output { unseen, ..Output::new(output, summary) })

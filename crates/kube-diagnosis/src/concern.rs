@@ -5,7 +5,7 @@ use crate::causes::{backends, is_behind};
 use crate::diagnosis::Diagnosis;
 use crate::object::{array, name, text};
 use crate::snapshot::Snapshot;
-use crate::view::{View, fits};
+use crate::view::{View, fits, selects};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -31,6 +31,19 @@ fn concerns(view: &View<'_>, cause: &Cause, object: &Object) -> bool {
     let follower = |(of, id): &(Object, &'static str)| Cause::new(id, of.clone(), "", "");
     directly(view, cause, object)
         || cause.followed_by.iter().any(|one| directly(view, &follower(one), object))
+}
+
+/// Whether a pod is one of those of an object: the pod itself, or what the object makes or leads to.
+pub(crate) fn has_pod(view: &View<'_>, object: &Object, pod: &Value) -> bool {
+    let leads = |service: &Value| selects(&service["spec"]["selector"], &pod["metadata"]["labels"]);
+    let found = view.get(&object.kind, &object.name);
+    match object.kind.as_str() {
+        "Service" => found.is_some_and(leads),
+        "Ingress" => found.is_some_and(|ingress| {
+            backends(ingress).filter_map(|service| view.get("Service", service)).any(leads)
+        }),
+        _ => directly(view, &Cause::new("", view.workload(pod), "", "").pods([pod]), object),
+    }
 }
 
 fn directly(view: &View<'_>, cause: &Cause, object: &Object) -> bool {

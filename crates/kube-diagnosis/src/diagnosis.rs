@@ -17,6 +17,8 @@ pub struct Diagnosis {
     pub not_looked_at: BTreeMap<&'static str, String>,
     /// Of the Service that one asks about: to what it leads that was not tried, and why not.
     pub untried: Vec<String>,
+    /// Of the Service that one asks about: which of its ports policies open to some clients only.
+    pub restricted: Vec<String>,
 }
 
 /// Every id that a cause can have, in the order in which causes are named.
@@ -55,7 +57,9 @@ pub fn diagnose(snapshot: &Snapshot, now: Timestamp) -> Diagnosis {
             not_looked_at.insert(*id, because);
         }
     }
-    Diagnosis { causes, not_looked_at, untried: causes::untried_endpoints(&view) }
+    let untried = causes::untried_endpoints(&view);
+    let restricted = causes::restricted_ports(&view);
+    Diagnosis { causes, not_looked_at, untried, restricted }
 }
 
 /// The containers whose log tells why they ended, at most so many: pod, container, and whether it

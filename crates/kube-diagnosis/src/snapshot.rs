@@ -1,5 +1,6 @@
 //! What was read of a namespace, kind by kind: objects, or why they could not be read.
 
+use crate::cause::Object;
 use crate::object::name;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub struct Snapshot {
     last_words: BTreeMap<(String, String), String>,
     ports: BTreeMap<(String, u16), PortState>,
     service: Option<String>,
+    first: Option<Object>,
+    unread_logs: BTreeMap<(String, String), String>,
 }
 
 /// What was found at a port of a pod; each is none if it was not tried or could not be told.
@@ -61,6 +64,26 @@ impl Snapshot {
     /// The Service that one asks about, if it is one.
     pub(crate) fn asked_about(&self) -> Option<&str> {
         self.service.as_deref()
+    }
+
+    /// Notes that one asks about this object: the logs of its pods are to be read before others.
+    pub fn look_first_at(&mut self, object: &Object) {
+        self.first = Some(object.canonical());
+    }
+
+    /// The object of which the logs are to be read first.
+    pub(crate) fn first(&self) -> Option<&Object> {
+        self.first.as_ref()
+    }
+
+    /// Notes that the log of a container, which may say more, was not read, and why.
+    pub fn log_unread(&mut self, pod: &str, container: &str, because: impl Into<String>) {
+        self.unread_logs.insert((pod.to_owned(), container.to_owned()), because.into());
+    }
+
+    /// Why the log of a container was not read, if it should have been.
+    pub(crate) fn why_log_unread(&self, pod: &str, container: &str) -> Option<&str> {
+        self.unread_logs.get(&(pod.to_owned(), container.to_owned())).map(String::as_str)
     }
 
     /// Adds the last lines of the run of a container that has ended.

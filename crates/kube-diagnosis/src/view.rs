@@ -1,6 +1,7 @@
 //! A snapshot at a time, with what belongs to what.
 
 use crate::cause::{Evidence, Object};
+use crate::concern::has_pod;
 use crate::object::{array, controller, filled, name, text, timestamp};
 use crate::snapshot::Snapshot;
 use crate::symptom::{ObjectEvent, ObjectEvents, Symptom, involved, symptoms_of};
@@ -88,6 +89,11 @@ impl<'a> View<'a> {
     /// What keeps a pod from working.
     pub(crate) fn symptoms(&self, pod: &Value) -> Vec<Symptom> {
         symptoms_of(pod, self.events(pod), self.now)
+    }
+
+    /// Whether a pod is one of those of the object that one asks about.
+    pub(crate) fn is_asked_about(&self, pod: &Value) -> bool {
+        self.snapshot.first().is_some_and(|object| has_pod(self, object, pod))
     }
 
     /// Whether a time is longer ago than this. What has no time is not.

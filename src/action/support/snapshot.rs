@@ -49,17 +49,18 @@ const PORTS: usize = 30;
 /// server cuts off the end of what has more bytes.
 const TAIL: (i64, u64) = (60, 65_536);
 
-/// Everything that tells what is wrong in a namespace. `service`: of this one, every port of its
-/// pods is tried.
+/// Everything that tells what is wrong in a namespace, or with this object in it: the logs of its pods
+/// are read first, and of a Service every port of its pods is tried.
 ///
 /// # Errors
 /// When the pods cannot be listed. Anything else that cannot be read is not looked at.
 pub(in crate::action) async fn of_namespace(
     context: &Context,
     namespace: &str,
-    service: Option<&str>,
+    target: Option<&Object>,
 ) -> Result<Snapshot, Failure> {
     let cluster = context.cluster()?;
+    let service = target.filter(|one| one.kind == "Service").map(|one| one.name.as_str());
     let mut snapshot = Snapshot::default();
     let lists = join_all(KINDS.iter().map(|kind| list(cluster, kind, Some(namespace))));
     let (lists, space) = tokio::join!(lists, space(cluster, namespace));
@@ -72,6 +73,9 @@ pub(in crate::action) async fn of_namespace(
     snapshot.add("Namespace", space?);
     if let Some(service) = service {
         snapshot.ask_about(service);
+    }
+    if let Some(target) = target {
+        snapshot.look_first_at(target);
     }
     let waiting = has_waiting_claims(&snapshot);
     let (classes, volumes, nodes, secrets, services, stats, ingress_classes, slices) = tokio::join!(
@@ -98,7 +102,7 @@ pub(in crate::action) async fn of_namespace(
             add(&mut snapshot, kind, read);
         }
     }
-    let (words, ports, keys, custom) = tokio::join!(
+    let ((words, unread), ports, keys, custom) = tokio::join!(
         last_words(cluster, namespace, &snapshot, context.now),
         ports(cluster, namespace, &snapshot, service.is_some(), context.now),
         keys(cluster, namespace, &snapshot, context.now),
@@ -110,6 +114,10 @@ pub(in crate::action) async fn of_namespace(
     }
     for (pod, container, words) in words {
         snapshot.add_last_words(&pod, &container, context.masker.mask(&words));
+    }
+    for (pod, container) in unread {
+        let because = format!("the logs of {LOGS} other containers were");
+        snapshot.log_unread(&pod, &container, because);
     }
     for (pod, port, state) in ports {
         snapshot.add_port(&pod, port, state);
@@ -407,14 +415,17 @@ async fn keys(
     join_all(read).await.into_iter().flatten().collect()
 }
 
-/// The last lines of containers that have ended. One that cannot be read says nothing.
+/// The last lines of containers, and the containers that are left out as there are too many. One
+/// that cannot be read says nothing.
 async fn last_words(
     cluster: &Cluster,
     namespace: &str,
     snapshot: &Snapshot,
     now: jiff::Timestamp,
-) -> Vec<(String, String, String)> {
-    let wanted = wanted_logs(snapshot, now, LOGS);
+) -> (Vec<(String, String, String)>, Vec<(String, String)>) {
+    let mut wanted = wanted_logs(snapshot, now, usize::MAX);
+    let left_out = wanted.split_off(wanted.len().min(LOGS));
+    let left_out = left_out.into_iter().map(|(pod, container, _)| (pod, container)).collect();
     let read = wanted.into_iter().map(|(pod, container, previous)| async move {
         let options = LogOptions {
             container: Some(container.clone()),
@@ -427,7 +438,7 @@ async fn last_words(
         let words = log.text.trim().to_owned();
         (!words.is_empty()).then_some((pod, container, words))
     });
-    stream::iter(read).buffered(MOST).filter_map(ready).collect().await
+    (stream::iter(read).buffered(MOST).filter_map(ready).collect().await, left_out)
 }
 
 /// What is found at ports to which Services lead, and at all those of one Service.

@@ -2,7 +2,7 @@
 //! db:5432: connection refused`.
 
 use super::address::{Host, Mention, addresses, mentions};
-use super::endpoint::alias_of;
+use super::alias::{alias_of, end_of};
 use super::resolution;
 use super::service::{is_headless, of_port, selected};
 use crate::cause::{Cause, Object};
@@ -79,14 +79,17 @@ pub(super) fn explain(view: &View<'_>, found: &mut [Cause]) {
 
 /// What is known of the Service that the log of a program names, as it gets no connection to it.
 fn down<'a>(view: &View<'_>, cause: &Cause, found: &'a [Cause]) -> Option<&'a Cause> {
-    if !EXPLAINED.contains(&cause.id) {
-        return None;
-    }
-    let (named, port) = named(view, &said(cause))?;
+    let (named, port) = wanted(view, cause)?;
     let object = Object::of(named);
     // another port of the Service may be the one that is deaf
     let is_of_port = |one: &Cause| port.is_none_or(|port| is_of_port(view, named, port, one));
     found.iter().find(|one| one.object == object && (!PORTS.contains(&one.id) || is_of_port(one)))
+}
+
+/// The Service to which a program gets no connection, as its log says, and with which port.
+pub(super) fn wanted<'a>(view: &View<'a>, cause: &Cause) -> Option<(&'a Value, Option<u64>)> {
+    let is_explained = EXPLAINED.contains(&cause.id);
+    is_explained.then(|| said(cause)).and_then(|said| named(view, &said))
 }
 
 /// What a program says last, in lower case. libpq before version 14 names the server only in the lines
@@ -137,9 +140,12 @@ fn named<'a>(view: &View<'a>, said: &str) -> Option<(&'a Value, Option<u64>)> {
         gaps.min()
     };
     let all = || view.of("Service").iter();
+    let end = |alias| end_of(view, alias).ok().filter(|end| view.get("Service", end).is_some());
+    let aliases = all().filter(|one| alias_of(one).is_some());
     let aliases: Vec<(&str, &str)> =
-        all().filter_map(|one| Some((alias_of(one)?, name(one)))).collect();
-    let services = all().filter(|one| alias_of(one).is_none());
+        aliases.filter_map(|one| Some((end(one)?, name(one)))).collect();
+    // an alias that ends nowhere is meant itself
+    let services = all().filter(|one| alias_of(one).is_none() || end(one).is_none());
     let places = services.flat_map(|service| {
         let hosts = hosts(service, &aliases).into_iter().flat_map(|host| mentions(said, host));
         let known = hosts.filter(|one| one.port.is_none_or(|port| leads(view, service, port)));

@@ -1,6 +1,7 @@
 //! Where a Service leads, as its EndpointSlices say: kube-proxy sends connections to every ready
 //! endpoint of every slice with its name, whoever made the slice (pkg/proxy/endpointslicecache.go).
 
+use super::alias::{alias_of, end_of};
 use super::port::silent;
 use super::service::is_tcp;
 use crate::object::{array, filled, name, text};
@@ -84,21 +85,14 @@ pub(crate) fn untried(view: &View<'_>) -> Vec<String> {
     found
 }
 
-/// The Service of its namespace of which a Service is another name: `externalName:
-/// db.shop.svc.cluster.local`.
-pub(super) fn alias_of(service: &Value) -> Option<&str> {
-    let namespace = text(&service["metadata"]["namespace"]);
-    let outside = filled(&service["spec"]["externalName"])?;
-    let (other, rest) = outside.split_once('.')?;
-    let is_own = rest.strip_prefix(namespace).is_some_and(|rest| rest.starts_with(".svc"));
-    (is_own && service["spec"]["type"] == "ExternalName").then_some(other)
-}
-
 /// What is not known of the name to which a Service refers.
 fn external(view: &View<'_>, service: &Value) -> String {
     let outside = text(&service["spec"]["externalName"]);
     if outside.parse::<std::net::IpAddr>().is_ok() {
         return format!("externalName is the address {outside}, which is no name");
+    }
+    if let Err(circle) = end_of(view, service) {
+        return format!("the name {outside} is that of an alias that leads back to {}", circle[0]);
     }
     match alias_of(service) {
         Some(other) if view.get("Service", other).is_none() => {

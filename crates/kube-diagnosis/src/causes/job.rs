@@ -3,7 +3,7 @@
 use super::Kind;
 use super::cronjob::by_hand;
 use super::detail::detail as in_particular;
-use super::logs::{has_new_run, remedy};
+use super::logs::{UNREAD, has_new_run, remedy, unread};
 use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
 use crate::diagnosis::title;
@@ -68,6 +68,10 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
         if let Some(words) = words {
             detail = format!("{detail}: {}", reason(words).unwrap_or_default());
             evidence.push(Evidence::new(format!("log of pod/{}", name(pod)), excerpt(words)));
+        }
+        if let Some(unread) = unread(view, pod, symptom.container.as_deref()) {
+            detail = format!("{detail}; {UNREAD}");
+            evidence.push(unread);
         }
         cause = cause.pods([pod]);
         cause.container = symptom.container;

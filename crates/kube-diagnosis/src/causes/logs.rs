@@ -1,6 +1,7 @@
 //! Which logs of containers are read, what they say, and what to do about that.
 
 use super::detail::container_of;
+use super::job;
 use super::pods::{over, seen};
 use super::reason::{excerpt, reason};
 use crate::cause::{Cause, Evidence, Object};
@@ -81,6 +82,17 @@ pub(super) fn with_log(cause: Cause, pod: &Value, log: &str, is_said: bool) -> C
     Cause { detail, ..cause }.seen([Evidence::new(source, excerpt(log))])
 }
 
+/// What is said where a log that was to be read was not.
+pub(super) const UNREAD: &str = "its log was not read";
+
+/// Why the log of a container was not read, if it was to be.
+pub(super) fn unread(view: &View<'_>, pod: &Value, container: Option<&str>) -> Option<Evidence> {
+    let container = container?;
+    let because = view.snapshot.why_log_unread(name(pod), container)?;
+    let source = format!("log of pod/{}, container {container}", name(pod));
+    Some(Evidence::new(source, format!("not read: {because}")))
+}
+
 /// The containers whose log tells why: pod, container, and whether it is that of the run before.
 pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
     let mut wanted = Vec::new();
@@ -102,8 +114,11 @@ pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, 
         wanted
             .push((is_complained_of(&symptom), (name(pod).to_owned(), container.clone(), before)));
     }
-    // how a container ended says more
-    wanted.sort_by_key(|(runs, _)| *runs);
+    wanted.extend(job::wanted_logs(view).into_iter().map(|log| (false, log)));
+    let is_asked_about =
+        |pod: &str| view.get("Pod", pod).is_some_and(|pod| view.is_asked_about(pod));
+    // what one asks about comes first; how a container ended says more
+    wanted.sort_by_cached_key(|(runs, (pod, ..))| (!is_asked_about(pod), *runs));
     wanted.into_iter().map(|(_, log)| log).take(most).collect()
 }
 

@@ -1,17 +1,22 @@
 //! One file for each sort of object: which causes it can carry, and how they are seen.
 
 mod address;
+mod alias;
 mod api_service;
 mod autoscaler;
+mod block;
 mod certificate;
+mod closed;
 mod consequence;
 mod cronjob;
 mod custom;
+mod cut;
 mod dependency;
 mod detail;
 mod disruption;
 mod dns;
 mod endpoint;
+mod evaluate;
 mod forbidden;
 mod governing;
 mod ingress;
@@ -79,7 +84,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         service::KINDS,
         ingress::KINDS,
         dns::KINDS,
-        policy::KINDS,
+        closed::KINDS,
         autoscaler::KINDS,
         api_service::KINDS,
         disruption::KINDS,
@@ -110,7 +115,7 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(of_cronjobs);
     found.extend(service::find(view, &found));
     found.extend(ingress::find(view));
-    found.extend(policy::find(view));
+    found.extend(closed::find(view));
     found.extend(autoscaler::find(view, &found));
     found.extend(api_service::find(view));
     found.extend(disruption::find(view, &found));
@@ -120,6 +125,7 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     let of_operators = custom::find(view, &found);
     found.extend(of_operators);
     dependency::explain(view, &mut found);
+    cut::explain(view, &mut found);
     consequence::link(view, &mut found);
     let over = pods::recovered(view, &found);
     found.extend(over);
@@ -156,10 +162,7 @@ pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
 /// The containers whose log tells why they ended: pod, container, and whether it is the log of the
 /// run before.
 pub(crate) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
-    let mut wanted = logs::wanted_logs(view, most);
-    wanted.extend(job::wanted_logs(view));
-    wanted.truncate(most);
-    wanted
+    logs::wanted_logs(view, most)
 }
 
 /// The ConfigMaps and Secrets of which should be known what keys they have.
@@ -179,8 +182,17 @@ pub(crate) fn untried_endpoints(view: &View<'_>) -> Vec<String> {
     endpoint::untried(view)
 }
 
-/// Whether a cause is of the pods behind a Service, or of what makes them.
+/// Of the Service that one asks about: which of its ports policies open to some clients only.
+pub(crate) fn restricted_ports(view: &View<'_>) -> Vec<String> {
+    closed::restricted(view)
+}
+
+/// Whether a cause is of the pods behind a Service, or of what makes them. Another Service of the
+/// same pods carries what is wrong with itself.
 pub(crate) fn is_behind(view: &View<'_>, service: &Value, cause: &Cause) -> bool {
+    if cause.object.kind == "Service" {
+        return false;
+    }
     let selector = &service["spec"]["selector"];
     let of_pod = service::selected(view, service).into_iter().any(|pod| {
         cause.pods.iter().any(|ill| ill == name(pod)) || view.workload(pod) == cause.object

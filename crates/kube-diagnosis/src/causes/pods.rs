@@ -2,7 +2,9 @@
 
 use super::detail::detail;
 use super::init;
-use super::logs::{LOGGED, complains, is_complained_of, is_logged, remedy, with_log};
+use super::logs::{
+    LOGGED, UNREAD, complains, is_complained_of, is_logged, remedy, unread, with_log,
+};
 use super::mount;
 use super::open::{Open, completed, kept_open, never_ready};
 use super::past::{self, Tense};
@@ -234,8 +236,11 @@ pub(super) fn over<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom, String)> {
 /// The symptoms of all pods that are to be said by now.
 fn told<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Value, Symptom, Tense)> {
     // without a status it is a manifest
-    let pods = view.of("Pod").iter().filter(|pod| pod["status"].is_object());
-    pods.flat_map(|pod| {
+    let all = view.of("Pod").iter().filter(|pod| pod["status"].is_object());
+    let mut pods: Vec<&Value> = all.collect();
+    // the first of a workload speaks for it
+    pods.sort_by_cached_key(|pod| !view.is_asked_about(pod));
+    pods.into_iter().flat_map(|pod| {
         let symptoms = view.symptoms(pod).into_iter().map(|symptom| match symptom.id {
             "readiness-failing" if stands_by(view, pod) => {
                 Symptom { id: "standby", hint: STANDBY.to_owned(), ..symptom }
@@ -336,9 +341,13 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     .pods([pod])
     .seen(evidence)
     .hint(hint);
-    match logged {
-        Some(log) => with_log(cause, pod, log, is_said),
-        None => cause,
+    match (logged, unread(view, pod, cause.container.as_deref())) {
+        (Some(log), _) => with_log(cause, pod, log, is_said),
+        (None, Some(unread)) => {
+            let detail = format!("{}; {UNREAD}", cause.detail);
+            Cause { detail, ..cause }.seen([unread])
+        }
+        (None, None) => cause,
     }
 }
 

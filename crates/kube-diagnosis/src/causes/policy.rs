@@ -1,28 +1,15 @@
-//! NetworkPolicies by which nobody can connect to a Service, as far as their fields alone say. Whether
-//! the network of the cluster enforces policies is not in the API. That a policy closes a Service may
-//! be meant, so it is the Service that carries it.
+//! What NetworkPolicies say of a pod, as far as their fields alone tell. Whether the network of the
+//! cluster enforces policies is not in the API.
 
-use super::Kind;
-use super::port::{number_of, target};
-use super::service::selected;
-use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, name};
-use crate::view::{View, fits, listed};
-use serde_json::Value;
+use crate::object::{array, text};
+use crate::view::{View, declared_ports, fits, listed, protocol};
+use serde_json::{Value, json};
+
+/// The API server labels every namespace with its name (pkg/apis/core/v1/defaults.go,
+/// `SetDefaults_Namespace`), and with nothing else.
+pub(super) const NAME: &str = "kubernetes.io/metadata.name";
 
 pub(super) const POLICY: &[&str] = &["NetworkPolicy", "Pod"];
-const INGRESS: &str = "ingress-denied";
-const SERVICE_PORT: &str = "policy-allows-service-port";
-const OF_SERVICE: &[&str] = &["NetworkPolicy", "Pod", "Service"];
-
-pub(super) const KINDS: &[Kind] = &[
-    Kind(INGRESS, "leads to ports that no NetworkPolicy allows", OF_SERVICE),
-    Kind(
-        SERVICE_PORT,
-        "has a NetworkPolicy that allows the port of the Service, not that of its pods",
-        OF_SERVICE,
-    ),
-];
 
 /// The policies that isolate a pod in a direction (networking/v1, NetworkPolicySpec.policyTypes).
 pub(super) fn isolating<'a>(view: &View<'a>, pod: &Value, direction: &str) -> Vec<&'a Value> {
@@ -46,76 +33,93 @@ pub(super) fn covers(port: &Value, wanted: &[u64]) -> bool {
     }
 }
 
-/// Whether a rule allows one of these ports of a pod, for whomever. A port with a name is that of the
-/// container that declares it.
-fn allows(rule: &Value, pod: &Value, wanted: &[u64]) -> bool {
-    let is_one = |port: &Value| match port["port"].as_str() {
-        Some(_) => number_of(&port["port"], pod).is_some_and(|port| wanted.contains(&port)),
-        None => covers(port, wanted),
+/// Whether a rule allows a port of a pod by this protocol, for whomever. A port with a name is that
+/// of the container that declares it (networking/v1, NetworkPolicyPort).
+pub(super) fn allows(rule: &Value, pod: &Value, (number, by): (u64, &str)) -> bool {
+    let is_named = |wanted: &str| {
+        declared_ports(pod)
+            .iter()
+            .any(|own| (own.name, own.number, own.protocol) == (wanted, number, by))
+    };
+    let is_one = |port: &Value| {
+        protocol(port) == by
+            && match port["port"].as_str() {
+                Some(wanted) => is_named(wanted),
+                None => covers(port, &[number]),
+            }
     };
     let ports = rule["ports"].as_array();
     ports.is_none_or(|ports| ports.is_empty() || ports.iter().any(is_one))
 }
 
-fn denied(id: &'static str, object: &Object, policies: &[&Value]) -> Cause {
-    let names: Vec<&str> = policies.iter().map(|policy| name(policy)).collect();
-    let seen = policies.iter().map(|policy| {
-        let rules = array(&policy["spec"]["ingress"]).count();
-        Evidence::new(format!("{}: spec.ingress", Object::of(policy)), format!("{rules} rules"))
-    });
-    let them = if names.len() == 1 { "NetworkPolicy" } else { "NetworkPolicies" };
-    let detail = format!("{them} {}", listed(&names));
-    Cause::new(id, object.clone(), "", detail).seen(seen)
-}
-
-/// Services behind which no pod may be connected to.
-pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
-    if !view.has_read(POLICY) {
-        return Vec::new();
-    }
-    let of = |service: &Value| {
-        let policies = closed(view, service)?;
-        let own = array(&service["spec"]["ports"]).filter_map(|port| port["port"].as_u64());
-        let own: Vec<u64> = own.collect();
-        let mut rules = policies.iter().flat_map(|policy| array(&policy["spec"]["ingress"]));
-        let (id, hint) = if rules.any(|rule| allows(rule, &Value::Null, &own)) {
-            (SERVICE_PORT, "name the port of the pods (targetPort of the Service) in the policy")
-        } else {
-            (
-                INGRESS,
-                "allow ingress to these pods from their clients, or remove the policy; --set from=… \
-                    of kubernetes/service-unreachable evaluates one of them",
-            )
-        };
-        Some(denied(id, &Object::of(service), &policies).hint(hint))
+/// Whether a rule of ingress is for every client that may be in the cluster: an empty `from`, all
+/// namespaces, all addresses.
+pub(super) fn is_for_all(rule: &Value) -> bool {
+    let is_any = |selector: &Value| {
+        let (labels, rules) = (&selector["matchLabels"], &selector["matchExpressions"]);
+        labels.as_object().is_none_or(serde_json::Map::is_empty) && array(rules).next().is_none()
     };
-    view.of("Service").iter().filter_map(of).collect()
+    let is_all = |peer: &Value| {
+        let block = &peer["ipBlock"];
+        text(&block["cidr"]).ends_with("/0") && array(&block["except"]).next().is_none()
+            || peer["namespaceSelector"].is_object()
+                && is_any(&peer["namespaceSelector"])
+                && is_any(&peer["podSelector"])
+    };
+    let mut peers = array(&rule["from"]).peekable();
+    peers.peek().is_none() || peers.any(is_all)
 }
 
-/// The policies that isolate all pods of a Service and have no rule that would allow anybody to
-/// connect to a port that it leads to.
-fn closed<'a>(view: &View<'a>, service: &Value) -> Option<Vec<&'a Value>> {
-    let pods = selected(view, service);
-    let mut all: Vec<&Value> = Vec::new();
-    for pod in &pods {
-        let policies = isolating(view, pod, "Ingress");
-        let mut rules = policies.iter().flat_map(|policy| array(&policy["spec"]["ingress"]));
-        let ports = array(&service["spec"]["ports"]);
-        let ports = ports.map(|port| target(view, service, port, pod).map(u64::from));
-        let is_open = match ports.collect::<Option<Vec<u64>>>() {
-            Some(ports) if !ports.is_empty() => rules.any(|rule| allows(rule, pod, &ports)),
-            // which ports are meant is not known
-            _ => rules.next().is_some(),
-        };
-        // a pod in the network of its node is subject to no policy
-        if policies.is_empty() || is_open || pod["spec"]["hostNetwork"] == true {
-            return None;
-        }
-        for policy in policies {
-            if !all.iter().any(|other| name(other) == name(policy)) {
-                all.push(policy);
-            }
-        }
+/// The ports of a rule: `8080/UDP, 30000-30100/TCP`.
+pub(super) fn ports_of(rule: &Value) -> String {
+    let shown = |port: &Value| match (&port["port"], port["endPort"].as_u64()) {
+        (Value::Null, _) => format!("every port/{}", protocol(port)),
+        (from, Some(to)) => format!("{from}-{to}/{}", protocol(port)),
+        (from, None) => format!("{}/{}", from.to_string().trim_matches('"'), protocol(port)),
+    };
+    let all: Vec<String> = array(&rule["ports"]).map(shown).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    if all.is_empty() { "every port".to_owned() } else { listed(&all) }
+}
+
+/// Whether a selector selects a namespace, if its name, or its labels where it was read, tell.
+pub(super) fn selects_namespace(
+    view: &View<'_>,
+    selector: &Value,
+    namespace: &str,
+) -> Option<bool> {
+    let read = view.get("Namespace", namespace).map(|read| &read["metadata"]["labels"]);
+    let mut labels = read.cloned().filter(Value::is_object).unwrap_or_else(|| json!({}));
+    labels[NAME] = namespace.into();
+    if read.is_some() {
+        return Some(fits(selector, &labels));
     }
-    (!all.is_empty()).then_some(all)
+    let by_label = selector["matchLabels"].as_object().into_iter().flatten();
+    let by_label = by_label.map(|(key, value)| (key == NAME).then(|| labels[key] == *value));
+    let by_rule = array(&selector["matchExpressions"]).map(|rule| {
+        (rule["key"] == NAME).then(|| fits(&json!({"matchExpressions": [rule]}), &labels))
+    });
+    let all: Vec<Option<bool>> = by_label.chain(by_rule).collect();
+    match all {
+        all if all.contains(&Some(false)) => Some(false),
+        all if all.contains(&None) => None,
+        _ => Some(true),
+    }
+}
+
+/// A selector as kubectl writes it: `app=dns,tier in (a,b)`.
+pub(super) fn selector_words(selector: &Value) -> String {
+    let by_label = selector["matchLabels"].as_object().into_iter().flatten();
+    let by_label = by_label.map(|(key, value)| format!("{key}={}", text(value)));
+    let by_rule = array(&selector["matchExpressions"]).map(|rule| {
+        let values: Vec<&str> = array(&rule["values"]).map(text).collect();
+        let (key, values) = (text(&rule["key"]), values.join(","));
+        match text(&rule["operator"]) {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        }
+    });
+    by_label.chain(by_rule).collect::<Vec<_>>().join(",")
 }

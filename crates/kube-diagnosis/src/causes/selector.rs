@@ -47,6 +47,7 @@ pub(super) fn nothing_selected(
         {
             return cause;
         }
+        let labels = if labels.is_empty() { "no labels" } else { labels.as_str() };
         detail = format!("{detail}; the pods of {maker} have {labels}");
     }
     Cause::new("selector-matches-nothing", Object::of(service), "", detail)
@@ -109,6 +110,7 @@ fn unheeded(view: &View<'_>, selector: &Value) -> Option<Unheeded> {
         .map(|pod| {
             let how = match text(&pod["status"]["phase"]) {
                 "Failed" => "has failed",
+                "Succeeded" => "has completed",
                 _ if is_finished(pod) => "has ended",
                 _ => "is terminating",
             };
@@ -150,20 +152,36 @@ const GIVEN: &[&str] = &[
 ];
 /// The one that has the name of the pod.
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+/// Those that have the name of the Job (pkg/controller/job/utils.go).
+const JOB_NAME: &[&str] = &["job-name", "batch.kubernetes.io/job-name"];
+/// Those that have its uid.
+const JOB_UID: &[&str] = &["controller-uid", "batch.kubernetes.io/controller-uid"];
 
-/// Whether the pods of a workload are those that a selector asks for, as far as their template
-/// says: those of a StatefulSet have its name and a number.
+/// Whether a label that its controller gives to a pod says that it is one of this workload: those of
+/// a StatefulSet have its name and a number. None if the label says nothing of it.
+fn is_given_by(maker: &Value, key: &str, value: &str) -> Option<bool> {
+    let is = |kind: &str| maker["kind"] == kind;
+    match key {
+        POD_NAME => {
+            let set = value.rsplit_once('-').map(|(set, _)| set);
+            Some(is("StatefulSet") && set == Some(name(maker)))
+        }
+        key if JOB_NAME.contains(&key) => Some(is("Job") && value == name(maker)),
+        key if JOB_UID.contains(&key) => Some(is("Job") && maker["metadata"]["uid"] == value),
+        _ => None,
+    }
+}
+
+/// Whether the pods of a workload are those that a selector asks for, as far as their template and
+/// what its controller gives to them say.
 fn may_make(maker: &Value, selector: &Value) -> bool {
     let labels = &maker["spec"]["template"]["metadata"]["labels"];
-    let pod = selector[POD_NAME].as_str();
-    let is_named = pod.is_none_or(|pod| {
-        maker["kind"] == "StatefulSet"
-            && pod.rsplit_once('-').is_some_and(|(set, _)| set == name(maker))
-    });
-    let all = selector.as_object().into_iter().flatten();
-    let mut written = all.filter(|(key, _)| !GIVEN.contains(&key.as_str())).peekable();
-    is_named
-        && (written.peek().is_some() || pod.is_some())
+    let all = || selector.as_object().into_iter().flatten();
+    let given: Vec<bool> =
+        all().filter_map(|(key, value)| is_given_by(maker, key, text(value))).collect();
+    let mut written = all().filter(|(key, _)| !GIVEN.contains(&key.as_str())).peekable();
+    given.iter().all(|is_own| *is_own)
+        && (written.peek().is_some() || !given.is_empty())
         && written.all(|(key, value)| labels[key] == *value)
 }
 

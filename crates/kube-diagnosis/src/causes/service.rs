@@ -2,7 +2,7 @@
 
 use super::port::unheard;
 use super::selector::nothing_selected;
-use super::{Kind, endpoint};
+use super::{Kind, alias, endpoint};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, filled, has_address, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
@@ -26,6 +26,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("scaled-to-zero", "selects the pods of a workload that is scaled to 0", SERVICE),
     Kind("no-ready-endpoints", "has no ready endpoint", SERVICE),
     Kind("alias-of-nothing", "is an alias of a Service that does not exist", &["Service"]),
+    Kind("alias-unresolvable", "is an alias that DNS cannot resolve", &["Service"]),
     Kind("load-balancer-pending", "waits for its load balancer", &["Service"]),
 ];
 
@@ -39,19 +40,9 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     for service in services {
         found.extend(of_service(view, service, so_far));
     }
-    found.extend(view.of("Service").iter().filter_map(|service| dangling(view, service)));
+    found.extend(alias::find(view));
     found.extend(view.of("Service").iter().filter_map(|service| balancer(view, service)));
     found
-}
-
-/// An ExternalName of the own namespace of which there is no Service.
-fn dangling(view: &View<'_>, service: &Value) -> Option<Cause> {
-    let other = endpoint::alias_of(service).filter(|other| view.get("Service", other).is_none())?;
-    let object = Object::of(service);
-    let outside = text(&service["spec"]["externalName"]);
-    let seen = Evidence::new(format!("{object}: spec.externalName"), outside);
-    let cause = Cause::new("alias-of-nothing", object, "ExternalName", format!("service/{other}"));
-    Some(cause.seen([seen]).hint("correct externalName, or create the Service"))
 }
 
 /// Whether a Service finds its pods by their labels.

@@ -26,6 +26,17 @@ fn follows(message: &str, objects: &[Value]) -> Option<String> {
     own.follows_from.as_ref().map(|(object, id)| format!("{object} {id}"))
 }
 
+/// The same of a program that leaves this log.
+fn of_log(log: &str) -> Option<&'static str> {
+    let mut all = web_with(ill_pod("web-a", crashing("Error", 1)));
+    all.extend(down(5432));
+    let mut snapshot: Snapshot = all.into_iter().collect();
+    snapshot.add_last_words("web-a", "main", log);
+    let causes = diagnose(&snapshot, now()).causes;
+    let own = causes.into_iter().find(|cause| cause.object.to_string() == "deployment/web");
+    own.unwrap().follows_from.map(|(_, id)| id)
+}
+
 const WITH_PORT: &[(&str, &str)] = &[
     ("Go", "dial tcp db:PORT: connect: connection refused"),
     ("Go", "dial tcp 10.96.3.3:PORT: connect: connection refused"),
@@ -88,6 +99,9 @@ const WITH_PORT: &[(&str, &str)] = &[
         "MongoTimeoutException: Timed out after 30000 ms while waiting for a server. \
         Client view of cluster state is {servers=[{address=db:PORT, type=UNKNOWN, state=CONNECTING}]",
     ),
+    ("Lettuce", "RedisConnectionException: Unable to connect to db/<unresolved>:PORT"),
+    ("Lettuce", "Unable to connect to [db.n.svc/<unresolved>:PORT]: connection refused"),
+    ("Java", "java.net.ConnectException: Connection refused: db/[fd00:10:0:0:0:0:0:3]:PORT"),
     ("Npgsql", "Npgsql.NpgsqlException (0x80004005): Failed to connect to 10.96.3.3:PORT"),
     (
         "StackExchange.Redis",
@@ -175,6 +189,9 @@ fn an_innocent_service_is_not_blamed() {
         "dial tcp 110.96.3.3:5432: connection refused",
         "dial tcp 10.96.3.3:54321: connection refused",
         "Connection refused: db/10.96.3.3:6379",
+        "Unable to connect to db/<unresolved>:6379",
+        "Unable to connect to mydb/<unresolved>:5432",
+        "Unable to connect to db.other.svc/<unresolved>:5432",
         "dial tcp db.n.svc.cluster.local:6379: connection refused",
         "[Errno 111] Connect call failed ('10.96.3.3', 6379)",
         // another one is refused
@@ -197,15 +214,7 @@ fn a_server_that_is_named_in_the_lines_below_is_found() {
                 \tTCP/IP connections on port {port}?\n"
         )
     };
-    let root = |log: String| {
-        let mut all = web_with(ill_pod("web-a", crashing("Error", 1)));
-        all.extend(down(5432));
-        let mut snapshot: Snapshot = all.into_iter().collect();
-        snapshot.add_last_words("web-a", "main", log);
-        let causes = diagnose(&snapshot, now()).causes;
-        let own = causes.into_iter().find(|cause| cause.object.to_string() == "deployment/web");
-        own.unwrap().follows_from.map(|(_, id)| id)
-    };
+    let root = |log: String| of_log(&log);
     assert_eq!(root(log("\"db\" (10.96.3.3)", 5432)), Some("config-missing"));
     assert_eq!(root(log("\"10.96.3.3\"", 5432)), Some("config-missing"));
     assert_eq!(root(log("\"db\" (10.96.3.3)", 6379)), None);
@@ -253,4 +262,55 @@ fn another_name_of_a_service_means_the_service() {
     assert_eq!(with(line, "db.other.svc.cluster.local"), None);
     assert_eq!(with(line, "db.example.com"), None);
     assert_eq!(with("dial tcp mystore:5432: connect: connection refused", own), None);
+    // an alias of an alias
+    let second = json!({"spec": {"type": "ExternalName", "externalName": "store.n.svc"}});
+    let all = [down(5432), vec![named(own), object("Service", "shelf", second)]].concat();
+    assert_eq!(follows("dial tcp shelf:5432: connect: connection refused", &all), root);
+}
+
+/// What leads nowhere itself is what a program waits for that names it.
+#[test]
+fn a_program_that_names_an_alias_that_leads_nowhere_follows_from_it() {
+    let alias = |of: &str| {
+        object("Service", "store", json!({"spec": {"type": "ExternalName", "externalName": of}}))
+    };
+    for (outside, wanted) in [
+        ("gone.n.svc.cluster.local", Some("service/store alias-of-nothing")),
+        ("store.n.svc", Some("service/store alias-unresolvable")),
+        ("10.1.2.3", Some("service/store alias-unresolvable")),
+        ("db.example.com", None),
+        ("db.other.svc", None),
+    ] {
+        for line in [
+            "redis.exceptions.ConnectionError: Error -2 connecting to store:6379. Name or service not \
+                known.",
+            "Unable to connect to store/<unresolved>:6379",
+        ] {
+            assert_eq!(follows(line, &[alias(outside)]).as_deref(), wanted, "{outside}: {line}");
+        }
+    }
+}
+
+/// A program that ends by a fault of its own waits for nothing, whatever else it said.
+#[test]
+fn a_program_whose_last_words_are_its_own_follows_from_no_other() {
+    const REFUSED: &str = "dial tcp db:5432: connect: connection refused";
+    const PANIC: &str = "panic: runtime error: index out of range [5] with length 3\n\n\
+        goroutine 1 [running]:\nmain.main()\n\t/app/main.go:10 +0x1d\n";
+    for (log, waits) in [
+        (format!("{PANIC}{REFUSED}"), false),
+        (format!("{PANIC}ERROR {REFUSED}"), false),
+        (format!("{PANIC}WARN {REFUSED}, retrying in 5s"), false),
+        (format!("ERROR {REFUSED}\n{PANIC}"), false),
+        (format!("FATAL no licence\nERROR {REFUSED}"), false),
+        (format!("ERROR no licence\nWARN {REFUSED}"), false),
+        (format!("ERROR no licence\nERROR {REFUSED}, retrying"), false),
+        (format!("ERROR no licence\nINFO {REFUSED}, will retry in 5s\nINFO bye"), false),
+        (format!("ERROR {REFUSED}\nINFO will retry in 5s\nINFO bye"), true),
+        (format!("ERROR {REFUSED}, retrying\nINFO next attempt in 5s, timeout 30s"), true),
+        (format!("ERROR no cache, ignoring\nFATAL {REFUSED}"), true),
+        (format!("{}ERROR bye", PANIC.replace("runtime error: index", REFUSED)), true),
+    ] {
+        assert_eq!(of_log(&log), waits.then_some("config-missing"), "{log}");
+    }
 }

@@ -74,7 +74,6 @@ fn rules_that_let_a_pod_ask_the_dns() {
         json!([{"to": []}]),
         json!([{"ports": []}]),
         json!([{"ports": [{"port": 53, "protocol": "UDP"}]}]),
-        json!([{"ports": [{"port": 5353, "protocol": "UDP"}]}]),
         json!([{"ports": [{"port": "dns", "protocol": "UDP"}]}]),
         json!([{"ports": [{"port": 1, "endPort": 65535, "protocol": "UDP"}]}]),
         json!([{"ports": [{"port": 443}]}, {"to": [{"namespaceSelector": {}}]}]),
@@ -91,6 +90,58 @@ fn rules_that_let_a_pod_ask_the_dns() {
     }
 }
 
+const COMMAND: &str = "runbook run kubernetes/dns --set from=deployment/web --set from_namespace=n";
+
+/// The pods of OpenShift's DNS listen on 5353; those of others rarely do.
+#[test]
+fn the_port_of_a_rule_may_be_that_of_another_dns() {
+    let scc = || json!({"metadata": {"annotations": {"openshift.io/scc": "restricted-v2"}}});
+    let space = object("Namespace", "n", merged(json!({"metadata": {"namespace": null}}), scc()));
+    let by_udp = json!({"port": 5353, "protocol": "UDP"});
+    let look = "networkpolicy/closed allows DNS: it allows 5353/UDP, and the DNS servers of most \
+        clusters listen on 53";
+    for (ports, of_pod, more, wanted) in [
+        (json!([by_udp]), json!({}), vec![], Some(look)),
+        (json!([by_udp]), scc(), vec![], None),
+        (json!([by_udp]), json!({}), vec![space], None),
+        (json!([by_udp, {"port": 53, "protocol": "UDP"}]), json!({}), vec![], None),
+        (json!([{"port": 5000, "endPort": 6000, "protocol": "UDP"}]), json!({}), vec![], {
+            Some("it allows 5000-6000/UDP")
+        }),
+    ] {
+        let causes = with(SILENCE, &json!([{"ports": ports}]), of_pod, &more);
+        assert!(!is_denied(&causes), "{ports}");
+        let hint = &causes[0].hint;
+        assert_eq!(hint.contains("check whether"), wanted.is_some(), "{ports}: {hint}");
+        assert!(wanted.is_none_or(|wanted| hint.contains(wanted)), "{ports}: {hint}");
+    }
+}
+
+/// What is wrong is told of a rule that is about the port of the DNS, and of no other.
+#[test]
+fn the_hint_of_a_policy_says_what_it_allows_instead() {
+    for (egress, near) in [
+        (json!([{"ports": [{"port": 53}]}]), "networkpolicy/closed allows only 53/TCP; "),
+        (json!([{"ports": [{"port": 5353}]}]), "networkpolicy/closed allows only 5353/TCP; "),
+        (json!([{"ports": [{"port": 443}]}]), ""),
+        (json!([]), ""),
+        (
+            to(json!([{"podSelector": {}}])),
+            "networkpolicy/closed allows only pods of the namespace n; ",
+        ),
+        (
+            json!([{"ports": [{"port": 443}]}, {"ports": [{"port": 53}]}]),
+            "networkpolicy/closed allows only 53/TCP; ",
+        ),
+    ] {
+        let causes = with(SILENCE, &egress, json!({}), &[]);
+        let denied = causes.iter().find(|cause| cause.id == "dns-denied").unwrap();
+        let rest = "allow egress to port 53, UDP and TCP, of the DNS of the cluster: kube-dns in \
+            kube-system (to evaluate it: ";
+        assert_eq!(denied.hint, format!("{near}{rest}{COMMAND})"), "{egress}");
+    }
+}
+
 /// The labels of another namespace and the address of the DNS are not in the snapshot.
 #[test]
 fn rules_of_which_it_is_not_known_are_only_to_be_looked_at() {
@@ -98,8 +149,18 @@ fn rules_of_which_it_is_not_known_are_only_to_be_looked_at() {
     let odd = json!({"podSelector": {"matchLabels": {"app": "coredns"}}});
     for (peer, how) in [
         (namespace(json!({"name": "kube-system"})), "its namespaceSelector name=kube-system must"),
-        (json!({"ipBlock": {"cidr": "10.96.0.0/12"}}), "ipBlock 10.96.0.0/12"),
-        (json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}), "ipBlock 0.0.0.0/0"),
+        (
+            json!({"ipBlock": {"cidr": "10.0.0.0/16"}}),
+            "DNS servers must be in its ipBlock 10.0.0.0/16",
+        ),
+        (
+            json!({"ipBlock": {"cidr": "10.96.0.0/12"}}),
+            "its ipBlock 10.96.0.0/12 does not cover 10.0.0.10, which the pod asks",
+        ),
+        (
+            json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}),
+            "its ipBlock 0.0.0.0/0 except 10.0.0.0/8 does not cover 10.0.0.10",
+        ),
         (merged(namespace(labels), odd), "its podSelector app=coredns must"),
     ] {
         let causes = with(SILENCE, &to(json!([peer])), json!({}), &[]);
@@ -107,7 +168,13 @@ fn rules_of_which_it_is_not_known_are_only_to_be_looked_at() {
         let hint = &causes[0].hint;
         let begin = "check whether networkpolicy/closed allows DNS: ";
         assert!(hint.starts_with(begin) && hint.contains(how), "{peer}: {hint}");
+        assert!(hint.contains(COMMAND), "{hint}");
     }
+    // the server is not said
+    let block = to(json!([{"ipBlock": {"cidr": "10.96.0.0/12"}}]));
+    let causes = with("Error: getaddrinfo EAI_AGAIN pay", &block, json!({}), &[]);
+    let how = "the address that the pod asks must be in its ipBlock 10.96.0.0/12";
+    assert!(causes[0].hint.contains(how), "{}", causes[0].hint);
     // nothing is said of it where the DNS has answered
     let causes = with(
         "lookup pay on 10.0.0.10:53: no such host",
@@ -271,5 +338,31 @@ fn what_the_log_of_a_running_program_says_follows_from_it_as_well() {
         let mut snapshot: Snapshot = all.into_iter().chain([closed.clone()]).collect();
         snapshot.add_last_words("web-a", "main", format!("{line}\n{line}\n"));
         assert!(is_denied(&diagnose(&snapshot, now()).causes), "{line}");
+    }
+}
+
+/// What else a program writes that runs, and how often, does not hide that it gets no answer.
+#[test]
+fn a_running_program_need_not_say_last_that_it_gets_no_answer() {
+    const SAYS: &str = "lookup pay on 10.96.0.10:53: i/o timeout";
+    let closed = policy("closed", json!({"egress": [{"ports": [{"port": 443}]}]}));
+    let many = |line: &str, times: usize| format!("{line}\n").repeat(times);
+    for (log, wanted) in [
+        (format!("ERROR {SAYS}\nINFO will retry in 5s"), true),
+        (format!("ERROR {SAYS}, retrying\nINFO next attempt in 5s, timeout 30s"), true),
+        (format!("WARN {SAYS}\n{}", many("GET /ready 503", 3)), true),
+        (format!("ERROR {SAYS}\n{}ERROR not ready", many("INFO waits", 3)), true),
+        // long ago
+        (format!("ERROR {SAYS}\n{}", many("INFO serves", 30)), false),
+        (format!("ERROR {}", SAYS.replace("i/o timeout", "no such host")), false),
+        ("ERROR dial tcp 10.96.1.1:80: i/o timeout".to_owned(), false),
+    ] {
+        for container in [unready("1h"), merged(unready("1h"), json!({"started": false}))] {
+            let all = web_with(ill_pod("web-a", container));
+            let mut snapshot: Snapshot = all.into_iter().chain([closed.clone()]).collect();
+            snapshot.add_last_words("web-a", "main", log.as_str());
+            let causes = diagnose(&snapshot, now()).causes;
+            assert_eq!(is_denied(&causes), wanted, "{log}: {causes:?}");
+        }
     }
 }

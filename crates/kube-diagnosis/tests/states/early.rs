@@ -270,19 +270,37 @@ fn rollout(age: &str, change: Value, progressing: Value) -> Vec<Value> {
     all
 }
 
+/// The same with maxUnavailable: one of the old pods went first.
+fn fewer(mut objects: Vec<Value>) -> Vec<Value> {
+    objects.remove(4);
+    objects[0] = merged(
+        objects[0].clone(),
+        json!({"status": {"replicas": 2, "readyReplicas": 1, "availableReplicas": 1}}),
+    );
+    objects
+}
+
+/// A rollout that cannot end, as a policy keeps its pods from the DNS, is told as that at once.
+#[test]
+fn a_rollout_whose_pods_get_no_answer_from_the_dns_waits_in_vain() {
+    let closed = json!({"spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": []}});
+    let of = |line: &str| {
+        let mut all = fewer(rollout("5m", json!({}), json!({})));
+        all.push(object("NetworkPolicy", "closed", closed.clone()));
+        let mut snapshot: Snapshot = all.into_iter().collect();
+        snapshot.add_last_words("web-new", "main", line);
+        let causes = diagnose(&snapshot, now()).causes;
+        causes.iter().map(|cause| cause.id).collect::<Vec<_>>()
+    };
+    let rolling = "rollout-in-progress";
+    let silence = "ERROR lookup pay on 10.96.0.10:53: i/o timeout\nINFO will retry in 5s";
+    assert_eq!(of(silence), [rolling, "dns-denied"]);
+    assert_eq!(of("INFO loading 3 of 12 shards"), [rolling]);
+}
+
 #[test]
 fn a_rollout_beside_serving_pods_has_its_deadline() {
     let none = || json!({});
-    let fewer = |objects: Vec<Value>| {
-        let mut objects = objects;
-        // maxUnavailable: one of the old pods went first
-        objects.remove(4);
-        objects[0] = merged(
-            objects[0].clone(),
-            json!({"status": {"replicas": 2, "readyReplicas": 1, "availableReplicas": 1}}),
-        );
-        objects
-    };
     all(vec![
         ("two seconds old", rollout("2s", none(), none()), &[]),
         ("five minutes old", rollout("5m", none(), none()), &[]),

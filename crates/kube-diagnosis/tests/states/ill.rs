@@ -322,7 +322,11 @@ fn closed(ingress: Value) -> Vec<Value> {
 
 /// A Service that is an alias of one of its namespace.
 fn alias(of: &str) -> Vec<Value> {
-    let spec = json!({"type": "ExternalName", "externalName": format!("{of}.n.svc.cluster.local")});
+    alias_to(&format!("{of}.n.svc.cluster.local"))
+}
+
+fn alias_to(outside: &str) -> Vec<Value> {
+    let spec = json!({"type": "ExternalName", "externalName": outside});
     let alias = object("Service", "alias", json!({"spec": spec}));
     and(web(1, 1), [pod("web-a", json!({})), service(json!({})), alias])
 }
@@ -862,6 +866,8 @@ fn scaling_rows() -> Vec<Row> {
         ("disruption-budgets-overlap", two_budgets("web"), two_budgets("api")),
         ("disruption-budget-unused", budget_of("webb"), budget_of("web")),
         ("alias-of-nothing", alias("db"), alias("web")),
+        ("alias-unresolvable", alias_to("10.1.2.3"), alias_to("db.example.com")),
+        ("alias-unresolvable", alias("alias"), alias("web")),
         ("ingress-denied", closed(json!([])), closed(json!([{}]))),
         ("ingress-denied", closed(only_at(9999)), closed(only_at(8080))),
         ("ingress-denied", closed(only_at("web")), closed(only_at("http"))),

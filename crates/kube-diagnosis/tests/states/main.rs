@@ -4,6 +4,8 @@
 
 mod build;
 mod commands;
+mod crowd;
+mod cut;
 mod dependent;
 mod dns;
 mod early;
@@ -17,6 +19,7 @@ mod nowhere;
 mod observed;
 mod over;
 mod planted;
+mod policies;
 mod reasons;
 mod relations;
 mod remedies;

@@ -59,7 +59,7 @@ fn a_service_whose_selector_may_be_right_and_that_selects_no_pod() {
         ),
         (
             vec![of(json!({"app": "job"})), of_job("import-a", json!({}))],
-            "no pod has the labels app=job except for pod import-a, which has ended",
+            "no pod has the labels app=job except for pod import-a, which has completed",
         ),
         (
             vec![service(json!({})), leaving],
@@ -230,7 +230,8 @@ fn a_service_leads_to_every_endpoint_of_its_slices() {
 fn what_cannot_be_tried_of_a_service_is_said() {
     let of = |change: Value| {
         let mut all = web(1, 1);
-        all.extend([pod("web-a", json!({})), service(change)]);
+        let api = json!({"metadata": {"name": "api"}});
+        all.extend([pod("web-a", json!({})), service(change), service(api)]);
         asked(all, None).1
     };
     let udp = json!({"spec": {"ports": [{"port": 53, "targetPort": 8080, "protocol": "UDP"}]}});
@@ -240,7 +241,8 @@ fn what_cannot_be_tried_of_a_service_is_said() {
     for (outside, wanted) in [
         ("10.1.2.3", "externalName is the address 10.1.2.3, which is no name"),
         ("no.n.svc", "the name no.n.svc is that of service/no, which does not exist"),
-        ("web.n.svc", "the name web.n.svc is that of service/web: ask about it"),
+        ("api.n.svc", "the name api.n.svc is that of service/api: ask about it"),
+        ("web.n.svc", "the name web.n.svc is that of an alias that leads back to web"),
     ] {
         let name = json!({"spec": {"type": "ExternalName", "externalName": outside}});
         assert_eq!(of(name), [wanted]);
@@ -248,6 +250,53 @@ fn what_cannot_be_tried_of_a_service_is_said() {
     let proxy =
         json!({"metadata": {"labels": {"service.kubernetes.io/service-proxy-name": "own"}}});
     assert!(of(proxy)[0].starts_with("kube-proxy leaves the Service to the proxy own"));
+}
+
+/// A Service with the label that the controller of Jobs gives to the pods of one.
+#[test]
+fn the_pod_of_a_job_that_its_label_names_has_completed() {
+    let import = || job("import", "Complete", "", json!({}));
+    let label = |key: &str, value: &str| of(json!({"app": null, key: value}));
+    let done =
+        |key: &str, value: &str| of_job("import-a", json!({"metadata": {"labels": {key: value}}}));
+    for (key, value) in [
+        ("job-name", "import"),
+        ("batch.kubernetes.io/job-name", "import"),
+        ("controller-uid", "Job-import"),
+    ] {
+        let mut all = vec![import(), done(key, value), label(key, value)];
+        let labels = format!("no pod has the labels {key}={value}");
+        let words = format!("{labels} except for pod import-a, which has completed");
+        assert_eq!(said(&all), (words, String::new()));
+        // its pod was deleted, or another Job is meant
+        all.remove(1);
+        assert_eq!(said(&all), (labels, String::new()));
+    }
+    let all = [import(), done("job-name", "import"), label("job-name", "imports")];
+    let found = found(&all);
+    let wrong = found.causes.iter().find(|cause| cause.id == "selector-matches-nothing").unwrap();
+    assert!(!wrong.detail.ends_with(' '), "{}", wrong.detail);
+}
+
+/// An alias that leads back to itself is told once, and of others of the circle it follows.
+#[test]
+fn aliases_that_lead_in_a_circle() {
+    let alias = |name: &str, of: &str| {
+        let spec = json!({"type": "ExternalName", "externalName": format!("{of}.n.svc")});
+        object("Service", name, json!({"spec": spec}))
+    };
+    let all = [alias("one", "two"), alias("two", "one"), alias("three", "two")];
+    assert_eq!(
+        named(&all),
+        [
+            "service/one alias-unresolvable",
+            "service/three alias-unresolvable <- alias-unresolvable",
+            "service/two alias-unresolvable <- alias-unresolvable"
+        ]
+    );
+    let mut all = vec![alias("one", "two"), alias("two", "web")];
+    all.extend([web(1, 1), vec![pod("web-a", json!({})), service(json!({}))]].concat());
+    assert_eq!(named(&all), Vec::<String>::new());
 }
 
 /// Nobody uses the targetPort of a headless Service.

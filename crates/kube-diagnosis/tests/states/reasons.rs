@@ -13,6 +13,8 @@ const FILES: &[&str] = &[
     include_str!("reasons/levels.txt"),
     include_str!("reasons/tools.txt"),
     include_str!("reasons/none.txt"),
+    include_str!("reasons/retries.txt"),
+    include_str!("reasons/fatal.txt"),
 ];
 const MARK: &str = "=> ";
 

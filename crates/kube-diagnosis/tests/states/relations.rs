@@ -81,6 +81,30 @@ fn the_causes_that_concern_an_object() {
     }
 }
 
+/// Two Services lead to the same pods: what is wrong with one is nothing to the other.
+#[test]
+fn another_service_of_the_same_pods_concerns_none() {
+    let other = json!({"metadata": {"name": "other"}});
+    let of = |objects: Vec<Value>, name: &str| {
+        let snapshot: Snapshot = objects.into_iter().collect();
+        let found = diagnose(&snapshot, now());
+        let concerning = found.concerning(&snapshot, &Object::named("Service", "n", name));
+        let words = concerning.iter().map(|cause| format!("{} {}", cause.object, cause.id));
+        words.collect::<Vec<_>>()
+    };
+    let crash = "deployment/web app-exit";
+    let mut ill = web_with(ill_pod("web-a", crashing("Error", 1)));
+    ill.extend([service(json!({})), service(other.clone())]);
+    assert_eq!(of(ill.clone(), "web"), [crash, "service/web no-ready-endpoints"]);
+    assert_eq!(of(ill, "other"), [crash, "service/other no-ready-endpoints"]);
+
+    let mut mistaken = web(1, 1);
+    let wrong = json!({"spec": {"ports": [{"port": 80, "targetPort": "admin"}]}});
+    mistaken.extend([pod("web-a", json!({})), service(wrong), service(other)]);
+    assert_eq!(of(mistaken.clone(), "web"), ["service/web target-port-mismatch"]);
+    assert_eq!(of(mistaken, "other"), Vec::<String>::new());
+}
+
 /// Whoever looks at one object and leaves out what only follows is still told the cause.
 #[test]
 fn a_root_concerns_what_its_consequences_concern() {

@@ -1,18 +1,19 @@
 //! Whether a rule of a NetworkPolicy lets a pod ask the DNS. Of other namespaces no more is known than
 //! their names, of addresses nothing: what depends on more is not decided.
 
-use crate::causes::policy::covers;
+use crate::causes::block::{self, covers as is_in_block};
+use crate::causes::policy::{NAME, covers, ports_of, selector_words, selects_namespace};
 use crate::object::{array, filled, text};
 use crate::view::{View, declared_ports, fits, listed, protocol};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 
 /// Where the DNS of a cluster runs: that of OpenShift has a namespace of its own.
 const NAMESPACES: &[&str] = &["kube-system", "openshift-dns"];
-/// The API server labels every namespace with its name (pkg/apis/core/v1/defaults.go,
-/// `SetDefaults_Namespace`), and with nothing else.
-const LABEL: &str = "kubernetes.io/metadata.name";
-/// The ports of its pods: those of OpenShift listen on 5353.
-const PORTS: &[u64] = &[53, 5353];
+/// The port of its pods.
+const PORT: u64 = 53;
+/// The same where those of OpenShift are counted in.
+const PORTS: &[u64] = &[PORT, 5353];
 
 pub(super) enum Access {
     Allowed,
@@ -29,10 +30,45 @@ pub(super) fn asks_elsewhere(pod: &Value) -> bool {
         || array(&spec["dnsConfig"]["nameservers"]).next().is_some()
 }
 
-pub(super) fn access(view: &View<'_>, pod: &Value, rule: &Value) -> Access {
-    if let Some(only) = other_ports(pod, rule) {
-        return Access::Denied(only);
+/// Whether a rule lets a pod ask; `asked` is the address of the server that it asked, if it says so.
+pub(super) fn access(view: &View<'_>, pod: &Value, rule: &Value, asked: Option<IpAddr>) -> Access {
+    let ports: Vec<&Value> = array(&rule["ports"]).collect();
+    let by_tcp = array(&pod["spec"]["dnsConfig"]["options"]).any(|one| one["name"] == "use-vc");
+    // a resolver asks by UDP, and by TCP only what does not fit; the option of resolv.conf makes it
+    // ask by TCP
+    let is_asked = |port: &Value| protocol(port) == "UDP" || by_tcp && protocol(port) == "TCP";
+    let has = |wanted: &[u64], is: &dyn Fn(&Value) -> bool| {
+        ports.is_empty() || ports.iter().any(|port| covers(port, wanted) && is(port))
+    };
+    if !has(PORTS, &is_asked) {
+        return Access::Denied(format!("only {}", ports_of(rule)));
     }
+    let is_odd = !has(&[PORT], &is_asked) && !is_openshift(view, pod);
+    match of_peers(view, pod, rule, asked) {
+        Access::Allowed if is_odd => Access::Unknown(format!(
+            "it allows {}, and the DNS servers of most clusters listen on {PORT}",
+            ports_of(rule)
+        )),
+        other => other,
+    }
+}
+
+/// Whether a rule is about the port of the DNS by its own words.
+pub(super) fn is_near(rule: &Value) -> bool {
+    array(&rule["ports"]).any(|port| !port["port"].is_null() && covers(port, PORTS))
+}
+
+/// Whether the pods of the DNS listen on another port: those of OpenShift do. Its admission writes
+/// into every pod by which of its SecurityContextConstraints it is there.
+fn is_openshift(view: &View<'_>, pod: &Value) -> bool {
+    let has = |object: &Value| {
+        let notes = object["metadata"]["annotations"].as_object();
+        notes.is_some_and(|notes| notes.keys().any(|key| key.starts_with("openshift.io/")))
+    };
+    has(pod) || view.of("Namespace").iter().any(has)
+}
+
+fn of_peers(view: &View<'_>, pod: &Value, rule: &Value, asked: Option<IpAddr>) -> Access {
     let peers: Vec<&Value> = array(&rule["to"]).collect();
     if peers.is_empty() {
         return Access::Allowed;
@@ -43,7 +79,7 @@ pub(super) fn access(view: &View<'_>, pod: &Value, rule: &Value) -> Access {
     let namespace = text(&pod["metadata"]["namespace"]);
     let (mut unknown, mut denied) = (None, Vec::new());
     for peer in peers {
-        match of_peer(view, namespace, peer) {
+        match of_peer(view, namespace, peer, asked) {
             Access::Allowed => return Access::Allowed,
             Access::Unknown(how) => {
                 unknown.get_or_insert(how);
@@ -52,40 +88,34 @@ pub(super) fn access(view: &View<'_>, pod: &Value, rule: &Value) -> Access {
         }
     }
     let denied: Vec<&str> = denied.iter().map(String::as_str).collect();
-    unknown.map_or_else(|| Access::Denied(format!("only {}", listed(&denied))), Access::Unknown)
+    let only = || Access::Denied(format!("only {}", listed(&denied)));
+    unknown.map_or_else(only, Access::Unknown)
 }
 
-/// What a rule allows, if it does not allow the port of the DNS. A resolver asks by UDP, and by TCP
-/// only what does not fit; the option use-vc of resolv.conf makes it ask by TCP.
-fn other_ports(pod: &Value, rule: &Value) -> Option<String> {
-    let ports: Vec<&Value> = array(&rule["ports"]).collect();
-    let by_tcp = array(&pod["spec"]["dnsConfig"]["options"]).any(|one| one["name"] == "use-vc");
-    let is_asked = |port: &Value| protocol(port) == "UDP" || by_tcp && protocol(port) == "TCP";
-    let of_dns: Vec<&Value> = ports.iter().copied().filter(|port| covers(port, PORTS)).collect();
-    if ports.is_empty() || of_dns.iter().any(|port| is_asked(port)) {
-        return None;
+/// Whether a block lets a pod ask. The address may be that of a cache on the node or of the Service,
+/// and most networks judge by those of the pods behind it.
+fn of_block(block: &Value, asked: Option<IpAddr>) -> Access {
+    if text(&block["cidr"]).ends_with("/0") && array(&block["except"]).next().is_none() {
+        return Access::Allowed;
     }
-    let shown = |port: &&Value| match (&port["port"], port["endPort"].as_u64()) {
-        (Value::Null, _) => format!("every port/{}", protocol(port)),
-        (from, Some(to)) => format!("{from}-{to}/{}", protocol(port)),
-        (from, None) => format!("{}/{}", from.to_string().trim_matches('"'), protocol(port)),
-    };
-    let all: Vec<String> = ports.iter().map(shown).collect();
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    Some(format!("only {}", listed(&all)))
+    let words = block::words(block);
+    Access::Unknown(match asked {
+        Some(address) if !is_in_block(block, address) => {
+            format!("its ipBlock {words} does not cover {address}, which the pod asks")
+        }
+        Some(_) => format!("the addresses of the DNS servers must be in its ipBlock {words}"),
+        None => format!("the address that the pod asks must be in its ipBlock {words}"),
+    })
 }
 
-fn of_peer(view: &View<'_>, namespace: &str, peer: &Value) -> Access {
+fn of_peer(view: &View<'_>, namespace: &str, peer: &Value, asked: Option<IpAddr>) -> Access {
     let (pods, selector) = (&peer["podSelector"], &peer["namespaceSelector"]);
-    if let Some(cidr) = filled(&peer["ipBlock"]["cidr"]) {
-        let is_all = cidr.ends_with("/0") && array(&peer["ipBlock"]["except"]).next().is_none();
-        // the address may be that of a cache on the node, or of the Service
-        let how = || format!("the address that the pod asks must be in its ipBlock {cidr}");
-        return if is_all { Access::Allowed } else { Access::Unknown(how()) };
+    if filled(&peer["ipBlock"]["cidr"]).is_some() {
+        return of_block(&peer["ipBlock"], asked);
     }
     let is_own = !selector.is_object();
     if runs_dns(view, namespace)
-        && (is_own || is_selected(view, selector, namespace) != Some(false))
+        && (is_own || selects_namespace(view, selector, namespace) != Some(false))
     {
         return Access::Allowed;
     }
@@ -93,18 +123,19 @@ fn of_peer(view: &View<'_>, namespace: &str, peer: &Value) -> Access {
         return Access::Denied(format!("pods of the namespace {namespace}"));
     }
     let selected: Vec<Option<bool>> =
-        NAMESPACES.iter().map(|one| is_selected(view, selector, one)).collect();
+        NAMESPACES.iter().map(|one| selects_namespace(view, selector, one)).collect();
     // as the pods of the DNS are labelled by kubeadm, k3s and the clouds
     let has_pods = !pods.is_object() || fits(pods, &json!({"k8s-app": "kube-dns"}));
     if selected.contains(&Some(true)) {
-        let how = || format!("its podSelector {} must select the pods of the DNS", words(pods));
+        let how =
+            || format!("its podSelector {} must select the pods of the DNS", selector_words(pods));
         return if has_pods { Access::Allowed } else { Access::Unknown(how()) };
     }
-    let own = words(selector);
+    let own = selector_words(selector);
     if selected.contains(&None) {
         return Access::Unknown(format!(
             "its namespaceSelector {own} must select kube-system, and of itself a namespace has \
-                only the label {LABEL}"
+                only the label {NAME}"
         ));
     }
     Access::Denied(format!("namespaces with {own}"))
@@ -125,42 +156,4 @@ fn runs_dns(view: &View<'_>, namespace: &str) -> bool {
     NAMESPACES.contains(&namespace)
         || view.of("Pod").iter().any(declares)
         || view.of("Service").iter().any(serves)
-}
-
-/// Whether a selector selects a namespace, if its name, or its labels where it was read, tell.
-fn is_selected(view: &View<'_>, selector: &Value, namespace: &str) -> Option<bool> {
-    let read = view.get("Namespace", namespace).map(|read| &read["metadata"]["labels"]);
-    let mut labels = read.cloned().filter(Value::is_object).unwrap_or_else(|| json!({}));
-    labels[LABEL] = namespace.into();
-    if read.is_some() {
-        return Some(fits(selector, &labels));
-    }
-    let by_label = selector["matchLabels"].as_object().into_iter().flatten();
-    let by_label = by_label.map(|(key, value)| (key == LABEL).then(|| labels[key] == *value));
-    let by_rule = array(&selector["matchExpressions"]).map(|rule| {
-        (rule["key"] == LABEL).then(|| fits(&json!({"matchExpressions": [rule]}), &labels))
-    });
-    let all: Vec<Option<bool>> = by_label.chain(by_rule).collect();
-    match all {
-        all if all.contains(&Some(false)) => Some(false),
-        all if all.contains(&None) => None,
-        _ => Some(true),
-    }
-}
-
-/// A selector as kubectl writes it: `app=dns,tier in (a,b)`.
-fn words(selector: &Value) -> String {
-    let by_label = selector["matchLabels"].as_object().into_iter().flatten();
-    let by_label = by_label.map(|(key, value)| format!("{key}={}", text(value)));
-    let by_rule = array(&selector["matchExpressions"]).map(|rule| {
-        let values: Vec<&str> = array(&rule["values"]).map(text).collect();
-        let (key, values) = (text(&rule["key"]), values.join(","));
-        match text(&rule["operator"]) {
-            "In" => format!("{key} in ({values})"),
-            "NotIn" => format!("{key} notin ({values})"),
-            "DoesNotExist" => format!("!{key}"),
-            _ => key.to_owned(),
-        }
-    });
-    by_label.chain(by_rule).collect::<Vec<_>>().join(",")
 }

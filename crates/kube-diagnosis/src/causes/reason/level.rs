@@ -8,22 +8,10 @@ const WORDS: usize = 8;
 /// What stands around a level: `[error]`, `<warn>`, `|INFO|`, `ERROR/MainProcess`.
 const AROUND: &[char] = &['[', ']', '|', '(', ')', '<', '>', '/'];
 
-/// Levels of a log that end a program.
-const ERRORS: &[&str] = &[
-    "ERROR",
-    "ERR",
-    "EROR",
-    "FATAL",
-    "FTL",
-    "CRITICAL",
-    "CRIT",
-    "SEVERE",
-    "PANIC",
-    "PNC",
-    "ALERT",
-    "EMERG",
-    "EMERGENCY",
-];
+/// Levels at which a program says its last words.
+const FATAL: &[&str] = &["FATAL", "FTL", "PANIC", "PNC", "EMERG", "EMERGENCY"];
+/// Levels of what may end a program.
+const ERRORS: &[&str] = &["ERROR", "ERR", "EROR", "CRITICAL", "CRIT", "SEVERE", "ALERT"];
 /// Those of them that are also nouns of a message: `loaded 12 ALERT rules`.
 const NOUNS: &[&str] = &["ALERT", "PANIC", "EMERGENCY"];
 /// Levels of what may go wrong.
@@ -49,11 +37,13 @@ const ADDED: &[&str] =
 /// Levels of MySQL and MariaDB that are a word only in brackets.
 const MARKED: &[&str] = &["SYSTEM", "NOTE"];
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// From the lowest on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Level {
     Low,
     Warning,
     Error,
+    Fatal,
 }
 
 /// The level of a line that is no object of JSON: `level=error`, `[error]`, `ERROR`, `error: …`, and
@@ -85,7 +75,12 @@ pub(super) fn object(line: &str) -> Option<Value> {
 pub(super) fn named(word: &str) -> Option<Level> {
     let upper = word.to_ascii_uppercase();
     let is = |names: &[&str]| names.contains(&upper.as_str());
-    let levels = [(ERRORS, Level::Error), (WARNINGS, Level::Warning), (LOW, Level::Low)];
+    let levels = [
+        (FATAL, Level::Fatal),
+        (ERRORS, Level::Error),
+        (WARNINGS, Level::Warning),
+        (LOW, Level::Low),
+    ];
     levels.into_iter().find(|(names, _)| is(names)).map(|(_, level)| level)
 }
 
@@ -107,7 +102,7 @@ fn of_word(word: &str, at: usize, prose: usize) -> Option<Level> {
         return Some(Level::Error);
     }
     let is_marked = word.contains(['[', ']', '|', '<']);
-    let is_first = |level: Level| at == 0 && (word.ends_with(':') || level != Level::Error);
+    let is_first = |level: Level| at == 0 && (word.ends_with(':') || level < Level::Error);
     word.split(AROUND).find_map(|part| {
         let name = bare(part.split(':').next().unwrap_or_default());
         let upper = name.to_ascii_uppercase();
@@ -132,7 +127,8 @@ fn of_klog(word: &str) -> Option<Level> {
         _ if !is_date => None,
         "I" => Some(Level::Low),
         "W" => Some(Level::Warning),
-        "E" | "F" => Some(Level::Error),
+        "E" => Some(Level::Error),
+        "F" => Some(Level::Fatal),
         _ => None,
     }
 }
@@ -156,10 +152,12 @@ pub(super) fn of_object(object: &Value) -> Option<Level> {
     ];
     let level = keys.iter().map(|key| &object[*key]).find(|level| !level.is_null())?;
     match (level.as_str(), level.as_i64()) {
-        (Some("F" | "E"), _) => Some(Level::Error),
+        (Some("F"), _) => Some(Level::Fatal),
+        (Some("E"), _) => Some(Level::Error),
         (Some("W"), _) => Some(Level::Warning),
         (Some("I" | "LOG"), _) => Some(Level::Low),
         (Some(word), _) => named(word),
+        (None, Some(60..)) => Some(Level::Fatal),
         (None, Some(50..)) => Some(Level::Error),
         (None, Some(40..)) => Some(Level::Warning),
         (None, Some(..40)) => Some(Level::Low),

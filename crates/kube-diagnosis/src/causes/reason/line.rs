@@ -4,7 +4,8 @@ use super::end::{FAREWELL, is_end};
 use super::frame::{is_frame, is_goroutine, is_property, is_source};
 use super::level::{Level, level, object, of_object};
 use super::served::{access, is_of_peer};
-use super::words::{ABSENT, ADVICE, FINE, GIVEN_UP, TELLING, WAIVED};
+use super::waived::{gives_up, goes_on, is_tried_again};
+use super::words::{ADVICE, FINE, TELLING};
 use serde_json::Value;
 
 /// Fields of an object of JSON that hold what it says.
@@ -70,8 +71,14 @@ impl<'a> Line<'a> {
         named
             || ruby
             || is_perl
+            || self.is_exit()
             || self.begins(&thrown)
-            || self.begins(&["** (", "what():", "[cause]: "])
+            || self.begins(&["what():", "[cause]: "])
+    }
+
+    /// What ended a process of Elixir: `** (RuntimeError) …`, `** (EXIT) …`.
+    pub(super) fn is_exit(&self) -> bool {
+        self.begins(&["** ("])
     }
 
     /// The panic of Go and of Rust, and the end of a program of Swift, OCaml and PHP.
@@ -80,6 +87,13 @@ impl<'a> Line<'a> {
             || self.plain.contains("' panicked at ")
             || self.plain.contains(") panicked at ")
             || self.plain.contains("Fatal error: ")
+    }
+
+    /// A program goes no further than this: a level that says so, a panic of Go, and one of Rust in
+    /// its main thread.
+    pub(super) fn is_last_word(&self) -> bool {
+        let ends = self.begins(&["panic: ", "fatal error: ", "thread 'main'"]);
+        self.level == Some(Level::Fatal) || ends && self.is_panic()
     }
 
     pub(super) fn is_goroutine(&self) -> bool {
@@ -120,7 +134,7 @@ impl<'a> Line<'a> {
 
     /// It says itself what is wrong, and that this is more than a warning.
     pub(super) fn tells(&self) -> bool {
-        self.level == Some(Level::Error) || self.level.is_none() && self.speaks()
+        self.level >= Some(Level::Error) || self.level.is_none() && self.speaks()
     }
 
     /// It has words of what is wrong.
@@ -143,16 +157,21 @@ impl<'a> Line<'a> {
         !self.is_noise() && self.speaks()
     }
 
-    /// It goes on after what it says, by its own words. What it quotes is not its own.
+    /// The program goes on after what it says, by its own words.
     pub(super) fn is_waived(&self) -> bool {
-        let own = if self.said.contains("msg=\"") {
-            self.said.clone()
-        } else {
-            self.said.split('"').step_by(2).collect()
-        };
-        let optional = own.contains("optional") && has(&own, ABSENT);
-        let goes_on = has(&own, WAIVED) || optional || self.is_of_peer();
-        !self.is_panic() && goes_on && !has(&own, GIVEN_UP)
+        let is_of_other = self.is_of_peer() && !gives_up(&self.said);
+        !self.is_panic() && (goes_on(&self.said) || is_of_other)
+    }
+
+    /// The program tries again what has failed, by its own words.
+    pub(super) fn is_tried_again(&self) -> bool {
+        !self.is_panic() && is_tried_again(&self.said)
+    }
+
+    /// It may be why the program has ended: the program neither goes on after it nor says only that
+    /// it ends.
+    pub(super) fn is_reason(&self) -> bool {
+        !self.is_waived() && !self.is_end()
     }
 
     /// It says only that the program ends, and not that this is wrong.
@@ -164,7 +183,8 @@ impl<'a> Line<'a> {
     pub(super) fn is_end(&self) -> bool {
         // `make: *** [Makefile:3: migrate] Error 2`; without the target it has a reason of its own
         let is_make = self.begins(&["make", "gmake"]) && self.plain.contains("*** [");
-        is_make || is_end(&self.said)
+        // what has ended the virtual machine of Erlang, as a term of it
+        is_make || self.begins(&["Kernel pid terminated"]) || is_end(&self.said)
     }
 }
 

@@ -5,7 +5,8 @@
 //! Of what a program says, in this order:
 //!
 //! 1. what is wrong in the last line but for such a tail, or the error above it that is nearest: a
-//!    line of that level, what was thrown, a panic;
+//!    line of that level, what was thrown, a panic; of what is no last word itself, and stands below
+//!    a last word of the program, that;
 //! 2. words of what is wrong, close to the end;
 //! 3. what it warns of or reports, if it ends with that or goes on after the error by its own words;
 //! 4. the last line.
@@ -18,6 +19,7 @@ mod served;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod waived;
 mod words;
 
 use level::Level;
@@ -43,7 +45,7 @@ pub(super) fn reason(log: &str) -> Option<&str> {
     let lines = &lines[..];
     let last = lines.last()?;
     let found = section(lines)
-        .or_else(|| stated(lines, |line| !line.is_waived() && !line.is_end()))
+        .or_else(|| stated(lines, Line::is_reason).map(|line| fatal(lines, line)))
         .or_else(|| close(lines))
         .or_else(|| resigned(lines))
         .or_else(|| plain(lines));
@@ -65,16 +67,21 @@ pub(super) fn complains(log: &str, paths: &[&str]) -> bool {
     let is_own = |line: &Line<'_>| !line.is_of_peer() && !is_of_other_request(&line.plain, paths);
     complaint.filter(|line| line.mentions() && is_own(line)).is_some_and(|line| {
         let shape = without_digits(line.raw);
-        last(log).is_some_and(|last| last == line.raw)
+        is_last(log, line.raw)
             || lines().take(AGAIN).filter(|other| without_digits(other) == shape).count() > 1
     })
 }
 
-/// The last that a program says of itself. That it serves a request is such a thing, too.
-fn last(log: &str) -> Option<&str> {
+/// Whether a line is the last that a program says of itself, but for when it tries again. That it
+/// serves a request is such a thing, too.
+fn is_last(log: &str, wanted: &str) -> bool {
     let works = |line: &Line<'_>| line.access.is_some_and(|status| status < 400);
-    let is_tail = |line: &Line<'_>| !works(line) && (line.is_noise() || line.is_end());
-    log.lines().rev().map(Line::new).find(|line| !is_tail(line)).map(|line| line.raw)
+    let tries = |line: &Line<'_>| line.level < Some(Level::Warning) && line.is_tried_again();
+    let is_tail =
+        |line: &Line<'_>| !works(line) && (line.is_noise() || line.is_end() || tries(line));
+    let mut lines = log.lines().rev().map(Line::new);
+    let last = lines.find(|line| line.raw == wanted || !is_tail(line));
+    last.is_some_and(|last| last.raw == wanted)
 }
 
 /// The shape of a line, which its times and numbers do not change.
@@ -113,6 +120,22 @@ fn stated<'a, 'b>(lines: &'b [Line<'a>], good: impl Fn(&Line<'a>) -> bool) -> Op
     end.into_iter().chain(above).find(|line| good(line))
 }
 
+/// The last words of a program, if it said them before this line, which says less: another of its
+/// threads, or who started it, has gone on for a moment.
+fn fatal<'a, 'b>(lines: &'b [Line<'a>], found: &'b Line<'a>) -> &'b Line<'a> {
+    let at = lines.iter().position(|line| std::ptr::eq(line, found)).unwrap_or_default();
+    // a line without a level may be a part of what is above it
+    let is_apart = |from: usize| lines[from + 1..=at].iter().any(|line| line.level.is_some());
+    let is_over = |from: usize| lines[from..at].iter().any(Line::is_goroutine);
+    let is_before = |from: &usize| {
+        let line = &lines[*from];
+        let is_other = is_apart(*from) || line.is_panic() && is_over(*from);
+        line.is_last_word() && line.is_reason() && is_other
+    };
+    let before = (0..at).rev().find(is_before).filter(|_| !found.is_last_word());
+    before.and_then(|from| said_at(lines, from, None)).unwrap_or(found)
+}
+
 /// Whether the lines end with an exception of Python, or with what belongs to one.
 fn is_thrown_above(lines: &[Line<'_>]) -> bool {
     lines.iter().rev().take_while(|line| line.level.is_none()).any(Line::is_traceback)
@@ -121,19 +144,23 @@ fn is_thrown_above(lines: &[Line<'_>]) -> bool {
 /// Words of what is wrong in a line without a level, close to the end.
 fn close<'a, 'b>(lines: &'b [Line<'a>]) -> Option<&'b Line<'a>> {
     let mut near = lines.iter().rev().filter(|line| !line.is_noise()).take(CLOSE);
-    near.find(|line| line.tells() && !line.is_waived() && !line.is_end())
+    near.find(|line| line.tells() && line.is_reason())
 }
 
 /// Where the only errors are such as the program goes on after, or say no more than that it ends:
-/// what it mentions at a lower level, or else those errors.
+/// what it tries again, as it does not go on without that; what it mentions at a lower level; or else
+/// those errors.
 fn resigned<'a, 'b>(lines: &'b [Line<'a>]) -> Option<&'b Line<'a>> {
+    if let Some(tried) = stated(lines, |line| line.is_tried_again() && !line.is_end()) {
+        return Some(tried);
+    }
     let any = || stated(lines, |line| !line.is_waived()).or_else(|| stated(lines, |_| true));
     any().map(|error| mentioned(lines).unwrap_or(error))
 }
 
 /// What is wrong by its words, whatever the level. The program may have ended for it.
 fn mentioned<'a, 'b>(lines: &'b [Line<'a>]) -> Option<&'b Line<'a>> {
-    lines.iter().rev().find(|line| line.mentions() && !line.is_waived() && !line.is_end())
+    lines.iter().rev().find(|line| line.mentions() && line.is_reason())
 }
 
 /// The last line, of those that say anything and have no low level if there are such.

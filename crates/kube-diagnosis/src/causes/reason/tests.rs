@@ -225,6 +225,10 @@ fn a_container_that_runs_complains_of_what_is_wrong_with_itself() {
         ),
         (format!("{refused}\nINFO stopping"), refused),
         (format!("{refused}\nreceived signal 15\nINFO stopping"), refused),
+        (format!("{refused}\nINFO will retry in 5s"), refused),
+        (format!("{refused}\nINFO attempt 2 of 5 failed, retrying"), refused),
+        (format!("{refused}\nNext attempt in 5 s"), refused),
+        ("connection refused, retrying".to_owned(), "connection refused, retrying"),
     ] {
         assert!(complains(&log, &[]), "{log}");
         assert_eq!(reason(&log), Some(wanted), "{log}");
@@ -241,6 +245,7 @@ fn a_container_that_runs_complains_of_what_is_wrong_with_itself() {
         r#"{"level":"error","msg":"Authentication failed","client":"10.0.0.9:3412"}"#,
         "10.0.0.9 - - \"GET /error HTTP/1.1\" 404 13",
         "connection refused\nconnected",
+        "connection refused\nINFO will retry in 5s\nconnected",
         "connection refused\nINFO:     Application startup complete.",
         "Summary: Errors: 0, Warnings: 3",
     ] {

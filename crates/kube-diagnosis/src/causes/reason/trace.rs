@@ -28,7 +28,9 @@ fn place(lines: &[Line<'_>], at: usize) -> Option<usize> {
     if line.is_traceback() {
         return below_traceback(lines, at);
     }
-    let is_error = line.level == Some(Level::Error) || line.indent == 0 && line.is_thrown();
+    // Elixir indents why a process has ended below the one that was linked to it
+    let is_own = line.indent == 0 || line.is_exit();
+    let is_error = line.level >= Some(Level::Error) || is_own && line.is_thrown();
     if line.is_panic() || is_error && !line.is_noise() {
         return Some(at);
     }
@@ -79,7 +81,7 @@ pub(super) fn section<'a, 'b>(lines: &'b [Line<'a>]) -> Option<&'b Line<'a>> {
         let at = lines.iter().rposition(|line| line.plain == *wrong)?;
         let below = lines[at..].iter().position(|line| line.plain == *advice)?;
         let after = &lines[at + below..];
-        let is_last = !after.iter().any(|line| line.level == Some(Level::Error));
+        let is_last = !after.iter().any(|line| line.level >= Some(Level::Error));
         lines.get(at + 1).filter(|_| is_last && below > 1)
     })
 }

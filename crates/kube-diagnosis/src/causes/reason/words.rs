@@ -53,29 +53,6 @@ pub(super) const TELLING: &[&str] = &[
     "no rule to",
 ];
 
-/// Words of a line that says itself that the program goes on: `ERROR no plugin x, ignoring`.
-pub(super) const WAIVED: &[&str] = &[
-    "ignoring",
-    "ignored",
-    "non-fatal",
-    "nonfatal",
-    "not fatal",
-    "retrying",
-    "will retry",
-    "trying again",
-    "falling back",
-    "fallback",
-    "continuing",
-    "proceeding",
-    "skipping",
-    "using default",
-];
-/// What a program goes on without if it is optional; that an optional thing is wrong ends it.
-pub(super) const ABSENT: &[&str] =
-    &["not found", "missing", "no such", "not load", "available", "not installed", "not set"];
-/// Words by which it goes on no longer: `giving up after retrying 5 times`.
-pub(super) const GIVEN_UP: &[&str] =
-    &["giving up", "gave up", "give up", "not retrying", "aborting", "exiting"];
 /// Words of a line that says that nothing is wrong.
 pub(super) const FINE: &[&str] = &[
     "0 error",
