@@ -1,6 +1,7 @@
 //! What was meant by a word that the command line has no place for.
 
 use super::help;
+use crate::document::Catalogue;
 use clap::error::{ContextKind, ErrorKind};
 
 /// Options of Ansible, Argo, kubectl, Puppet and Terraform, and what does the same here.
@@ -36,11 +37,23 @@ pub(super) fn meant(error: &clap::Error, words: &[String]) -> Option<String> {
         ErrorKind::UnknownArgument => argument(error, words),
         ErrorKind::InvalidSubcommand => {
             let word = error.get(ContextKind::InvalidSubcommand)?.to_string();
-            let (_, own) = COMMANDS.iter().find(|(foreign, _)| foreign.contains(&word.as_str()))?;
-            Some(format!("The command for this is: runbook {own}"))
+            let known = COMMANDS.iter().find(|(foreign, _)| foreign.contains(&word.as_str()));
+            match known {
+                Some((_, own)) => Some(format!("The command for this is: runbook {own}")),
+                None => runbooks(&word),
+            }
         }
         _ => None,
     }
+}
+
+/// A runbook of the program in the place of a command, by its name or the last part of it.
+fn runbooks(word: &str) -> Option<String> {
+    let catalogue = Catalogue::new(&[]);
+    let names = catalogue.list().map(|entry| entry.name.as_str());
+    let meant = names.filter(|name| *name == word || name.rsplit('/').next() == Some(word));
+    let commands: Vec<String> = meant.map(|name| format!("runbook run {name}")).collect();
+    (!commands.is_empty()).then(|| format!("To run a runbook: {}", commands.join(", or ")))
 }
 
 /// An option of another tool, a value that follows `--sandbox` without an equals sign, or a parameter

@@ -125,6 +125,7 @@ fn a_confirmation_without_a_terminal_pauses_the_run() {
     ! Paused after 0 ms · no step was executed
 
       Waits for an answer: sure. Not started: after.
+      sure: Go on?
 
       Next       runbook approve 00000000 --step sure
       Continue   runbook resume 00000000
@@ -145,6 +146,7 @@ fn words_of_other_tools_get_ours() {
         (&["run", "x", "--check"], "A preview without changes is --dry-run"),
         (&["run", "x", "-A"], "A run is about one namespace: -n NAMESPACE"),
         (&["lint"], "The command for this is: runbook check"),
+        (&["triage"], "To run a runbook: runbook run kubernetes/triage"),
     ] {
         let said = place.run(words);
         assert_eq!(said.code, 2, "{words:?}");
