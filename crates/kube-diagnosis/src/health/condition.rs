@@ -88,10 +88,10 @@ pub(super) fn listed(value: &Value) -> Vec<Value> {
 
 /// What the conditions of a list say that the object is in the middle of.
 pub(super) fn course_of(conditions: &[Value]) -> Course {
-    conditions.iter().map(|one| Condition::of(one).course_of_own(one)).fold(
-        Course::default(),
-        Course::or,
-    )
+    conditions
+        .iter()
+        .map(|one| Condition::of(one).course_of_own(one))
+        .fold(Course::default(), Course::or)
 }
 
 /// A generation; that of Argo Rollouts is a string.
@@ -179,7 +179,8 @@ impl Condition {
 
     /// Whether somebody has cancelled it, and not something that failed.
     fn is_cancelled(&self) -> bool {
-        let is_so = if self.is_true() { is_cancelled(&self.kind) } else { self.reason.is_cancelled };
+        let is_so =
+            if self.is_true() { is_cancelled(&self.kind) } else { self.reason.is_cancelled };
         is_so && !self.tells_failure
     }
 
