@@ -1,66 +1,15 @@
 //! The conditions of a status, at any depth.
 
+use super::course::Course;
 use super::entry::Entry;
-use super::word::{Reason, is_paused};
-use super::{CONDITION, Fails, Hint, NOT_READY, Part, STALLED, Said, Sign, Sure};
-use crate::object::{array, filled, text};
-use serde_json::Value;
-
-/// Conditions about the whole object.
-const VERDICTS: [&str; 10] = [
-    "Ready",
-    "Available",
-    "Healthy",
-    "Reconciled",
-    "Synced",
-    "Accepted",
-    "Programmed",
-    "Established",
-    "ResolvedRefs",
-    "Succeeded",
-];
-/// Ends of conditions that count in their place: `ClusterAvailable`, `ReconcileSuccess`, `Complete`.
-const SUMMARIES: [&str; 10] = [
-    "Ready",
-    "Available",
-    "Healthy",
-    "Success",
-    "Succeeded",
-    "Successful",
-    "Synced",
-    "Reachable",
-    "Complete",
-    "Completed",
-];
-/// Conditions that are True if something is wrong.
-const ABNORMAL: [&str; 9] = [
-    "NotReady",
-    "Fallback",
-    "Conflicted",
-    "PartiallyInvalid",
-    "InvalidSpec",
-    "InvalidRequest",
-    "Stalled",
-    "Terminal",
-    "Irreconcilable",
-];
-/// Ends of those.
-const ABNORMAL_ENDS: [&str; 11] = [
-    "Degraded",
-    "Failed",
-    "Failure",
-    "Failing",
-    "Error",
-    "Errors",
-    "ErrorOccurred",
-    "Unhealthy",
-    "Unavailable",
-    "Unreachable",
-    "Pressure",
-];
-
-/// Conditions that are True while a controller is at work (cert-manager, Flux).
-const AT_WORK: [&str; 2] = ["Issuing", "Reconciling"];
+use super::kind::{
+    BLOCKED, is_abnormal, is_at_work, is_denial, is_opposite, is_summary, is_verdict, is_vital,
+    plain_type,
+};
+use super::word::{Reason, is_cancelled, is_failing, is_paused, is_working, tells_failure};
+use super::{CANCELLED, CONDITION, Doubt, Fails, Hint, NOT_READY, Part, STALLED, Said, Sign, Sure};
+use crate::object::{filled, text};
+use serde_json::{Value, json};
 
 /// The conditions of a status.
 pub(super) struct Conditions {
@@ -72,43 +21,43 @@ pub(super) struct Conditions {
 
 /// A condition.
 #[expect(clippy::struct_excessive_bools, reason = "a condition may be several of these")]
-struct Condition<'a> {
-    kind: &'a str,
+struct Condition {
+    kind: String,
     status: &'static str,
     reason: Reason,
     /// Whether it gives a reason.
     is_explained: bool,
+    /// Whether its message tells of a failure.
+    tells_failure: bool,
     /// Of severity `Info`, as Cluster API writes it.
     is_info: bool,
     /// About the last of several attempts.
     is_last: bool,
+    /// It is written like a state: `ready`. Operators of Percona add one for every state that the object
+    /// was in, so that of these only the ones that are False are about now.
+    is_lower: bool,
     /// The phase of its object.
-    phase: &'a str,
-    /// Its object is stopped, and not by a fault.
-    is_stopped: bool,
-    /// Its controller is at work.
-    is_at_work: bool,
+    phase: String,
+    /// What its object is in the middle of.
+    course: Course,
 }
 
-pub(super) fn conditions(entries: &[Entry<'_>], status: &Value) -> Conditions {
-    let stopped = |entry: &Entry<'_>| entry.depth == 1 && entry.sign == Some(Sign::Paused);
-    let is_stopped = entries.iter().any(stopped);
+pub(super) fn conditions(entries: &[Entry<'_>], status: &Value, course: Course) -> Conditions {
     let mut found = Conditions { said: Vec::new(), observed: Vec::new() };
     for list in entries.iter().filter(|entry| entry.key.list) {
         let place = place(&list.at);
-        let is_true = |one: &Value, is_so: fn(&str) -> bool| {
-            one["status"] == "True" && is_so(text(&one["type"]))
-        };
-        let is_stopped = is_stopped || array(list.value).any(|one| is_true(one, is_paused));
-        let is_at_work = array(list.value).any(|one| is_true(one, |kind| AT_WORK.contains(&kind)));
-        for one in array(list.value).filter(|one| one["type"].is_string()) {
-            let read = Condition { is_stopped, is_at_work, ..Condition::of(one, list, status) };
+        let all = listed(list.value);
+        let course = course.or(course_of(&all));
+        for one in &all {
+            let phase = text(&status["phase"]).to_owned();
+            let is_last = list.is_last() || text(&one["type"]).starts_with("Last");
+            let read = Condition { course, phase, is_last, ..Condition::of(one) };
             if let Some(generation) = generation(&one["observedGeneration"]) {
                 found.observed.push((place.clone(), generation));
             }
             let at = format!("{place}{}", text(&one["type"]));
             found.said.extend(read.hint().map(|hint| Said {
-                id: read.id(),
+                id: read.id(hint),
                 at,
                 says: says(one, read.status),
                 hint,
@@ -117,6 +66,32 @@ pub(super) fn conditions(entries: &[Entry<'_>], status: &Value) -> Conditions {
         }
     }
     found
+}
+
+/// The conditions of a list; those of a map have their types as keys.
+pub(super) fn listed(value: &Value) -> Vec<Value> {
+    let with_type = |(kind, one): (&String, &Value)| match one {
+        Value::Object(fields) => {
+            let mut fields = fields.clone();
+            fields.insert("type".to_owned(), kind.as_str().into());
+            Value::Object(fields)
+        }
+        status => json!({"type": kind, "status": status}),
+    };
+    let all = match value {
+        Value::Object(fields) => fields.iter().map(with_type).collect(),
+        Value::Array(items) => items.clone(),
+        _ => Vec::new(),
+    };
+    all.into_iter().filter(|one| one["type"].is_string()).collect()
+}
+
+/// What the conditions of a list say that the object is in the middle of.
+pub(super) fn course_of(conditions: &[Value]) -> Course {
+    conditions
+        .iter()
+        .map(|one| Condition::of(one).course_of_own(one))
+        .fold(Course::default(), Course::or)
 }
 
 /// A generation; that of Argo Rollouts is a string.
@@ -132,122 +107,164 @@ fn place(at: &str) -> String {
 
 /// `False, Failed: the message`.
 fn says(condition: &Value, status: &str) -> String {
+    let status = filled(&condition["status"]).unwrap_or(status);
     let reason = filled(&condition["reason"]).map(|reason| format!(", {reason}"));
     let message = filled(&condition["message"]).map(|message| format!(": {message}"));
     format!("{status}{}{}", reason.unwrap_or_default(), message.unwrap_or_default())
 }
 
-impl<'a> Condition<'a> {
-    fn of(condition: &'a Value, list: &Entry<'_>, object: &'a Value) -> Self {
-        let kind = plain_type(text(&condition["type"]));
-        let status = match &condition["status"] {
-            Value::Bool(false) => "False",
-            Value::String(word) if word == "False" => "False",
-            // one without a status is there because it is so
-            Value::Null | Value::Bool(true) => "True",
-            Value::String(word) if word == "True" => "True",
-            _ => "Unknown",
-        };
+fn status(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(false) => "False",
+        Value::String(word) if word.eq_ignore_ascii_case("false") => "False",
+        // a word of the Prometheus Operator: `Degraded`
+        Value::String(word) if is_failing(word) => "False",
+        // one without a status is there because it is so
+        Value::Null | Value::Bool(true) => "True",
+        Value::String(word) if word.eq_ignore_ascii_case("true") => "True",
+        _ => "Unknown",
+    }
+}
+
+impl Condition {
+    fn of(condition: &Value) -> Self {
+        let kind = text(&condition["type"]);
         let reason = text(&condition["reason"]);
         Self {
-            kind,
-            status,
+            kind: plain_type(kind),
+            status: status(&condition["status"]),
             reason: Reason::of(reason),
             is_explained: !reason.is_empty(),
+            tells_failure: tells_failure(text(&condition["message"])),
             is_info: condition["severity"] == "Info",
-            is_last: list.is_last() || kind.starts_with("Last"),
-            phase: text(&object["phase"]),
-            is_stopped: false,
-            is_at_work: false,
+            is_last: false,
+            is_lower: kind.starts_with(|first: char| first.is_ascii_lowercase()),
+            phase: String::new(),
+            course: Course::default(),
         }
     }
 
-    fn id(&self) -> &'static str {
-        if self.is_verdict() {
+    fn is_true(&self) -> bool {
+        self.status == "True"
+    }
+
+    /// What it says by itself that the object is in the middle of.
+    fn course_of_own(&self, condition: &Value) -> Course {
+        if self.is_true() {
+            let kind = if self.is_lower { "" } else { self.kind.as_str() };
+            let is_working = is_at_work(kind) && !self.reason.is_failing && !self.reason.is_done;
+            return Course { is_working, ..Course::of_pause(kind) };
+        }
+        // of what is False, its own name is no reason: `ScalingUp`
+        let reason = text(&condition["reason"]);
+        let is_working = is_working(reason) && !self.reason.is_failing && reason != self.kind;
+        Course { is_working: self.status == "False" && is_working, ..Course::default() }
+    }
+
+    fn id(&self, hint: Hint) -> &'static str {
+        if hint == Sure(Sign::Paused) && self.is_cancelled() {
+            CANCELLED
+        } else if is_verdict(&self.kind) {
             NOT_READY
-        } else if is_abnormal(self.kind) {
+        } else if is_abnormal(&self.kind) {
             STALLED
         } else {
             CONDITION
         }
     }
 
-    fn is_verdict(&self) -> bool {
-        VERDICTS.contains(&self.kind)
+    fn is_paused(&self) -> bool {
+        is_paused(&self.kind) && self.is_true() || self.reason.is_paused
+    }
+
+    /// Whether somebody has cancelled it, and not something that failed.
+    fn is_cancelled(&self) -> bool {
+        let is_so =
+            if self.is_true() { is_cancelled(&self.kind) } else { self.reason.is_cancelled };
+        is_so && !self.tells_failure
     }
 
     /// What it says; none if it is not about whether the object works.
     fn hint(&self) -> Option<Hint> {
-        let is_true = self.status == "True";
+        let is_true = self.is_true();
         let bad = if self.is_last { Part } else { Sure(Sign::Bad) };
-        let is_denial = self.kind.strip_prefix("No").is_some_and(starts_upper);
+        let kind = self.kind.as_str();
         if self.is_info && !is_true {
             None
-        } else if is_paused(self.kind) && is_true || self.reason.is_paused {
+        } else if self.is_paused() || self.is_cancelled() {
             Some(Sure(Sign::Paused))
-        } else if is_abnormal(self.kind) && !is_denial {
-            is_true.then_some(bad)
-        } else if self.kind.ends_with("Warning") {
+        } else if self.is_lower && is_true {
+            None
+        } else if is_abnormal(kind) && !is_denial(kind) {
+            if is_true { self.abnormal(bad) } else { None }
+        } else if kind.ends_with("Warning") {
             is_true.then_some(Sure(Sign::Warning))
-        } else if self.kind == "NoWarnings" {
+        } else if kind == "NoWarnings" {
             (self.status == "False").then_some(Sure(Sign::Warning))
-        } else if self.kind == "Finished" {
+        } else if kind == "Finished" {
             let sign = if self.reason.is_failing { bad } else { Sure(Sign::Good) };
             is_true.then_some(sign)
-        } else if self.is_verdict() {
+        } else if is_verdict(kind) {
             self.verdict(bad)
         } else {
             self.of_part()
         }
     }
 
+    /// Whether its controller is at work and has not said that it failed.
+    fn is_under_way(&self) -> bool {
+        let is_so = self.reason.is_under_way || self.course.is_working;
+        is_so && !self.reason.is_failing && !self.tells_failure
+    }
+
+    /// Whether it is what follows from a stop.
+    fn is_of_stop(&self) -> bool {
+        let is_neutral = self.course.is_paused && !self.reason.is_failing;
+        is_neutral || self.course.is_stopped && self.reason.is_absent
+    }
+
+    /// What it says that is True and should not be.
+    fn abnormal(&self, bad: Hint) -> Option<Hint> {
+        if is_opposite(&self.kind) && self.is_of_stop() {
+            return None;
+        }
+        let is_open = is_opposite(&self.kind) && self.is_under_way()
+            || self.kind == BLOCKED && !self.reason.is_failing && !self.tells_failure;
+        Some(if is_open { Doubt } else { bad })
+    }
+
     fn verdict(&self, bad: Hint) -> Option<Hint> {
-        let is_under_way = !self.reason.is_failing && (self.reason.is_under_way || self.is_at_work);
-        match (self.kind, self.status, self.phase) {
+        match (self.kind.as_str(), self.status, self.phase.as_str()) {
+            (_, "True", _) if self.reason.is_failing => Some(Doubt),
             (_, "True", _) => Some(Sure(Sign::Good)),
             // of Argo Rollouts, which says so of a canary that waits
             ("Healthy", _, "Paused") => None,
-            _ if self.reason.is_done => None,
-            _ if self.is_stopped && !self.reason.is_failing => None,
-            ("Healthy", _, "Progressing") | ("Succeeded", "Unknown", _) => Some(Sure(Sign::Open)),
-            _ if is_under_way => Some(Sure(Sign::Open)),
+            _ if self.reason.is_done || self.is_of_stop() => None,
+            (_, "Unknown", _) | ("Healthy", _, "Progressing") => Some(Sure(Sign::Open)),
+            _ if self.is_under_way() => Some(Sure(Sign::Open)),
             _ => Some(bad),
         }
     }
 
     /// What a condition says that is not about the whole.
     fn of_part(&self) -> Option<Hint> {
-        let Reason { is_failing, is_not_ready, .. } = self.reason;
-        let is_summary = SUMMARIES.iter().any(|end| self.kind.ends_with(end))
-            && !["Upgrade", "Update", "Version"].iter().any(|word| self.kind.starts_with(word));
+        let Reason { is_failing, is_not_ready, is_absent, .. } = self.reason;
         if self.status == "False" {
-            if is_vital(self.kind) && (is_failing || !self.is_explained) {
+            if self.course.is_stopped && (is_absent || !self.is_explained) {
+                return None;
+            }
+            if is_vital(&self.kind) && (is_failing || !self.is_explained) {
                 return Some(Sure(Sign::Bad));
             }
             if is_failing || is_not_ready {
-                return Some(Fails);
+                return Some(if self.course.is_working && is_absent { Part } else { Fails });
             }
         }
-        let sign = if self.status == "True" { Sign::Good } else { Sign::Open };
-        is_summary.then_some(Sure(sign))
+        // unknown accuses nobody, and is to be told
+        if self.status == "Unknown" && is_failing {
+            return Some(Part);
+        }
+        let sign = if self.is_true() { Sign::Good } else { Sign::Open };
+        is_summary(&self.kind).then_some(Sure(sign))
     }
-}
-
-/// Without these, the object does not work even if it is Ready: a certificate that is not renewed, a
-/// Vault that is not reached.
-fn is_vital(kind: &str) -> bool {
-    kind == "Issuing" || kind.ends_with("Reachable") || kind.ends_with("Connected")
-}
-
-fn is_abnormal(kind: &str) -> bool {
-    ABNORMAL.contains(&kind) || ABNORMAL_ENDS.iter().any(|end| kind.ends_with(end))
-}
-
-/// A type without what is put before it: `ACK.Terminal`.
-fn plain_type(kind: &str) -> &str {
-    kind.rsplit(['.', '/']).next().unwrap_or(kind)
-}
-
-fn starts_upper(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_uppercase())
 }

@@ -2,7 +2,7 @@
 
 use super::Sign;
 use super::word::sign;
-use crate::object::filled;
+use crate::object::{array, filled};
 use serde_json::{Map, Value};
 
 /// What a key says of its value, and of all that is below it.
@@ -34,7 +34,7 @@ pub(super) struct Entry<'a> {
     /// What it says, if it is a word.
     pub(super) sign: Option<Sign>,
     /// The text beside it that says why.
-    pub(super) why: Option<&'a str>,
+    pub(super) why: Option<String>,
     is_numbered: bool,
 }
 
@@ -105,10 +105,16 @@ fn entry<'a>(value: &'a Value, key: Key, place: &Above) -> Option<Entry<'a>> {
 }
 
 /// The text that stands beside a word and says why it is so: `message`, `reason`, `phaseReason`.
-fn why<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+fn why(fields: &Map<String, Value>, name: &str) -> Option<String> {
     let own = [format!("{name}Message"), format!("{name}Reason")];
     let names = ["message", "reason"].into_iter().chain(own.iter().map(String::as_str));
-    names.filter_map(|name| filled(fields.get(name)?)).next()
+    names.filter_map(|name| lines(fields.get(name)?)).next()
+}
+
+/// A text, or the texts of a list (Percona).
+fn lines(value: &Value) -> Option<String> {
+    let all: Vec<&str> = array(value).filter_map(filled).collect();
+    filled(value).map(str::to_owned).or_else(|| (!all.is_empty()).then(|| all.join("; ")))
 }
 
 impl Key {

@@ -3,6 +3,7 @@
 use super::entry::Entry;
 use super::word::affirmed;
 use super::{ERROR, Fails, Part, Said, Sign, Sure};
+use crate::object::filled;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -17,7 +18,8 @@ pub(super) fn errors(entries: &[Entry<'_>], status: &Value) -> Vec<Said> {
     let said = fields.filter_map(|entry| {
         let says = message(entry.value).filter(|text| is_error(text))?;
         let hint = match entry.is_last() {
-            true if has_recovered => Sure(Sign::Warning),
+            // it is over
+            true if has_recovered => return None,
             true => Sure(Sign::Open),
             false if entry.is_part() => Part,
             false if is_usable => Sure(Sign::Warning),
@@ -33,7 +35,7 @@ pub(super) fn errors(entries: &[Entry<'_>], status: &Value) -> Vec<Said> {
 /// What a field for errors holds; none if that is no error. A number is that of several attempts.
 fn message(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(inner(text).unwrap_or_else(|| text.clone())),
         Value::Object(fields) if fields.get("message").is_some_and(|one| !one.is_null()) => {
             message(&value["message"])
         }
@@ -42,6 +44,12 @@ fn message(value: &Value) -> Option<String> {
         Value::Bool(true) => Some("true".to_owned()),
         Value::Null | Value::Bool(false) | Value::Number(_) => None,
     }
+}
+
+/// The message of an error that is JSON in a string (Flink).
+fn inner(text: &str) -> Option<String> {
+    let error: Value = serde_json::from_str(text).ok()?;
+    filled(&error["message"]).map(str::to_owned)
 }
 
 fn is_error(text: &str) -> bool {

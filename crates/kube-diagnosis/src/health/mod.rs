@@ -6,17 +6,21 @@
 //! use.
 
 mod condition;
+mod course;
 mod entry;
 mod error;
+mod field;
+mod kind;
 mod observed;
 mod word;
 
 use self::condition::conditions;
+use self::course::Course;
 use self::entry::entries;
 use self::error::errors;
+use self::field::fields;
 pub use self::observed::Behind;
 use self::observed::behind;
-use self::word::{count, words};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -55,7 +59,7 @@ pub enum Sign {
     Bad,
     /// It works, and something beside it does not.
     Warning,
-    /// Somebody has paused it.
+    /// Somebody has paused, stopped or cancelled it.
     Paused,
     /// It is in the middle of something, or the statement is not understood.
     Open,
@@ -79,9 +83,11 @@ enum Hint {
     Part,
     /// A condition about a part has failed.
     Fails,
+    /// It is not known whether the object works, even if others say so.
+    Doubt,
 }
 
-use Hint::{Fails, Part, Sure};
+use Hint::{Doubt, Fails, Part, Sure};
 
 impl Said {
     fn is(&self, sign: Sign) -> bool {
@@ -92,7 +98,7 @@ impl Said {
         let sign = match self.hint {
             Sure(sign) => sign,
             Part if is_ready => Sign::Warning,
-            Part => Sign::Open,
+            Part | Doubt => Sign::Open,
             Fails if is_ready || is_accused => Sign::Warning,
             Fails => Sign::Bad,
         };
@@ -117,38 +123,79 @@ pub fn health(object: &Value) -> Health {
         word => Cow::Owned(json!({"status": word})),
     };
     let entries = entries(&status);
-    let conditions = conditions(&entries, &status);
-    let mut words = words(&entries);
-    words.extend(count(&status));
+    let course = Course::of(&entries, object);
+    let conditions = conditions(&entries, &status, course);
+    let fields = fields(&entries, &status, course);
     let errors = errors(&entries, &status);
-    let main = |said: &&Said| said.is_whole;
-    let verdicts: Vec<&Said> = verdicts(&conditions.said);
-    let is_accused = verdicts.iter().any(|said| said.is(Sign::Bad));
-    let about_whole = || verdicts.iter().copied().chain(words.iter().filter(main));
-    let is_ready = !is_accused
-        && !verdicts.iter().any(|said| said.is(Sign::Open))
-        && about_whole().any(|said| said.is(Sign::Good));
-    let speaks = about_whole()
-        .chain(&conditions.said)
-        .any(|said| said.is(Sign::Good) || said.is(Sign::Paused));
-    let has_verdict = verdicts.iter().any(|said| said.id == NOT_READY);
-    let open: Vec<String> = about_whole()
-        .filter(|said| !has_verdict || said.id == NOT_READY)
-        .chain(&errors)
-        .filter(|said| said.is(Sign::Open) || said.id == ERROR && said.hint == Part && !is_ready)
-        .map(|said| format!("{} is {}", said.at, said.says))
-        .collect();
     let behind = behind(object, &conditions.observed);
-    let all = conditions.said.into_iter().chain(words).chain(errors);
-    let mut facts: Vec<Fact> = all.map(|said| said.fact(is_ready, is_accused)).collect();
+    let all = All { conditions: conditions.said, fields, errors };
+    let unknown = all.unknown();
+    let mut facts = all.facts();
     facts.extend(suspended(object));
-    let is_known = facts.iter().any(|fact| fact.sign == Sign::Bad) || speaks && open.is_empty();
-    let unknown = match (is_known, open.is_empty()) {
-        (true, _) => Vec::new(),
-        (false, true) => vec!["nothing in its status says whether it is ready".to_owned()],
-        (false, false) => open,
-    };
-    Health { facts, unknown, behind }
+    let is_bad = facts.iter().any(|fact| fact.sign == Sign::Bad);
+    Health { facts, unknown: if is_bad { Vec::new() } else { unknown }, behind }
+}
+
+/// All that a status says.
+struct All {
+    conditions: Vec<Said>,
+    fields: Vec<Said>,
+    errors: Vec<Said>,
+}
+
+impl All {
+    /// What is about the whole object.
+    fn about_whole(&self) -> impl Iterator<Item = &Said> {
+        let words = self.fields.iter().filter(|said| said.is_whole);
+        verdicts(&self.conditions).into_iter().chain(words)
+    }
+
+    fn is_accused(&self) -> bool {
+        verdicts(&self.conditions).iter().any(|said| said.is(Sign::Bad))
+    }
+
+    fn is_ready(&self) -> bool {
+        let is_open = |said: &&Said| said.is(Sign::Open) || said.hint == Doubt;
+        !self.is_accused()
+            && !verdicts(&self.conditions).iter().any(is_open)
+            && self.about_whole().any(|said| said.is(Sign::Good))
+    }
+
+    /// Why it is not known whether the object works; empty if it is.
+    fn unknown(&self) -> Vec<String> {
+        let is_ready = self.is_ready();
+        let has_verdict = verdicts(&self.conditions).iter().any(|said| said.id == NOT_READY);
+        let beside = || self.conditions.iter().chain(&self.fields);
+        let doubts = || beside().filter(|said| said.hint == Doubt);
+        let is_open = |said: &&Said| said.is(Sign::Open);
+        let errors = || {
+            let is_open = |said: &&Said| said.is(Sign::Open) || said.hint == Part && !is_ready;
+            self.errors.iter().filter(is_open)
+        };
+        // a word of its own beside Ready says nothing
+        let of_whole = |said: &&Said| is_open(said) && (!has_verdict || said.id == NOT_READY);
+        let is_open_at_all = self.about_whole().any(|said| of_whole(&said))
+            || doubts().next().is_some()
+            || errors().next().is_some();
+        let is_said = |said: &Said| said.is(Sign::Good) || said.is(Sign::Paused);
+        let speaks = self.about_whole().chain(&self.conditions).any(is_said);
+        if speaks && !is_open_at_all {
+            return Vec::new();
+        }
+        let parts = beside().filter(|said| said.hint == Part && !is_ready);
+        let open = self.about_whole().filter(is_open).chain(doubts()).chain(parts).chain(errors());
+        let told: Vec<String> = open.map(|said| format!("{} is {}", said.at, said.says)).collect();
+        if told.is_empty() {
+            return vec!["nothing in its status says whether it is ready".to_owned()];
+        }
+        told
+    }
+
+    fn facts(self) -> Vec<Fact> {
+        let (is_ready, is_accused) = (self.is_ready(), self.is_accused());
+        let all = self.conditions.into_iter().chain(self.fields).chain(self.errors);
+        all.map(|said| said.fact(is_ready, is_accused)).collect()
+    }
 }
 
 /// That somebody has told the controller to leave the object as it is (Flux, Argo Rollouts, and
@@ -171,6 +218,8 @@ const STALLED: &str = "stalled";
 const CONDITION: &str = "condition-failed";
 /// A phase, state or health is bad.
 const UNHEALTHY: &str = "unhealthy";
+/// Somebody has cancelled what it was to do.
+const CANCELLED: &str = "cancelled";
 /// A field of the spec says so.
 const SUSPENDED: &str = "suspended";
 /// A field holds an error.

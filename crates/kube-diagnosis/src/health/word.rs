@@ -1,14 +1,15 @@
-//! What a word says: of a phase, a state, a reason.
+//! What a word says: a phase, a state, a reason.
 
-use super::entry::Entry;
-use super::{Hint, Part, Said, Sign, Sure, UNHEALTHY};
+use super::Sign;
 use regex::Regex;
-use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// Words for what is broken. `stall` is also in "install", and `fault` in "default".
-const FAILING: &str = r"fail|error|(^|_)err|degraded|missing|unhealthy|unavailable|unreachable|lost|out ?of ?sync|invalid|reject|abort|broken|offline|crash|\bstall|\bfault|denied|refused|expired|corrupt|time(d ?)?out|back-?off|exceeded|cannot|\bunable|not ?enough|insufficient|not_?found|unschedulable|evicted|pressure|no_quorum|^(red|critical)$";
+const FAILING: &str = r"fail|error|(^|_)err|degraded|missing|unhealthy|unavailable|unreachable|lost|out ?of ?sync|invalid|reject|abort|broken|offline|crash|oom_?kill|\bstall|\bfault|denied|refused|expired|corrupt|time(d ?)?out|back-?off|exceeded|cannot|\bunable|not ?enough|insufficient|not_?found|unschedulable|evicted|pressure|no_quorum|^(red|critical)$";
+/// Words for what a controller does. What waits for something need not be one of them: it may wait for
+/// what never comes.
+const WORKING: &str = r"progress|reconciling|creating|provisioning|starting|initializing|deploying|updating|upgrading|scaling|rolling|installing|issuing|resolving|relocating|moving|importing|cloning|uploading|transferring|restoring|recovering|promoting|migrating|resizing|rebalancing|bootstrapping|synchronizing|switching|switch-?over|setting[ _-]?up|applying|being (created|deployed|started|restarted|applied|upgraded)";
 
 fn pattern(text: &str) -> Regex {
     #[expect(
@@ -22,6 +23,16 @@ static IS_FAILING: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i){FAI
 static IS_NOT_READY: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)^not.*(ready|healthy|available)$| not (ready|healthy|available)")
 });
+/// Words for what is not there, as it is not if somebody has stopped the object.
+static ABSENT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)(^|[a-z ])not?[ _-]?(found|exists?|ready|available|running)$|(missing|unavailable|offline)$",
+    )
+});
+/// What a message says that tells of a failure.
+static TELLS_FAILURE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern("(?i)fail|error|denied|refused|forbidden|exceeded|invalid|crash|back-?off|timed out")
+});
 /// The opposite: "0 errors", `NoErrors`, "Degraded mode disabled"; `FailedOver` is where a failover ends
 /// (Ramen).
 static NEGATED: LazyLock<Regex> = LazyLock::new(|| {
@@ -32,19 +43,29 @@ static NEGATED: LazyLock<Regex> = LazyLock::new(|| {
 static FAILOVER: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)failing[ -]?over|failover"));
 static WELL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)^(active|attached|available|bound|completed?|deployed|enabled|established|green|happy|health_ok|healthy|initialized|normal|ok|online|operational|ready|reconciled|relocated|running|stable|succeeded|success(ful)?|synced|valid|)$|in healthy state",
+        r"(?i)^(active|at ?latest ?known|attached|available|bound|completed?|deployed|enabled|established|green|happy|health_ok|healthy|in ?sync|initialized|normal|ok|online|operational|ready|reconciled|relocated|running|stable|succeeded|success(ful)?|synced|up[ -]?to[ -]?date|valid|)$|in healthy state",
     )
 });
 static WARNING: LazyLock<Regex> =
     LazyLock::new(|| pattern("(?i)^(yellow|health_warn|warning|rolled[ _-]?back)$"));
 static UNDER_WAY: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(&format!("(?i){WORKING}|pending|waiting|initializ|outofdate|transfer"))
+});
+static IS_WORKING: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i){WORKING}")));
+/// `NotScalingUp`, "not progressing".
+static IS_IDLE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(&format!(r"(?i)(^|[^a-z])(no|not|non|0)[ _-]?({WORKING})")));
+static PAUSED: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)paused$"));
+static STOPPED: LazyLock<Regex> =
+    LazyLock::new(|| pattern("(?i)suspended$|^(stopped|halted|hibernated|hibernation)$"));
+/// What is not paused; and who is suspended has not asked for it.
+static NOT_PAUSED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)progress|reconciling|pending|waiting|creating|provisioning|starting|initializ|deploying|updating|upgrading|scaling|rolling|installing|issuing|resolving|outofdate|relocating|moving",
+        "(?i)(no|not|un|non)[ _-]?(paused|suspended)$|(account|user|tenant|subscription|billing|payment|customer)[a-z]*[ _-]?suspended$",
     )
 });
-static PAUSED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern("^(([^N]|N[^o]).*)?Paused$|^(Job)?Suspended$|^(Stopped|Halted|Hibernated)$")
-});
+static CANCELLED: LazyLock<Regex> =
+    LazyLock::new(|| pattern("(?i)^([a-z]*[^tn])?cancell?ed(runfinally)?$|^StoppedRunFinally$"));
 
 /// A text without what it denies: "0 errors" is no error.
 pub(super) fn affirmed(text: &str) -> Cow<'_, str> {
@@ -64,8 +85,11 @@ fn plain(word: &str) -> String {
 pub(super) struct Reason {
     pub(super) is_failing: bool,
     pub(super) is_not_ready: bool,
+    /// What it is about is not there.
+    pub(super) is_absent: bool,
     pub(super) is_under_way: bool,
     pub(super) is_paused: bool,
+    pub(super) is_cancelled: bool,
     /// The object has done what it is for.
     pub(super) is_done: bool,
 }
@@ -76,16 +100,48 @@ impl Reason {
         Self {
             is_failing: IS_FAILING.is_match(&plain),
             is_not_ready: IS_NOT_READY.is_match(&plain),
+            is_absent: is_absent(reason),
             is_under_way: UNDER_WAY.is_match(&plain),
             is_paused: is_paused(reason),
-            is_done: ["Completed", "PodCompleted"].contains(&reason),
+            is_cancelled: is_cancelled(reason),
+            // the last is of Deployments, which are Progressing for ever
+            is_done: ["Completed", "PodCompleted", "NewReplicaSetAvailable"].contains(&reason),
         }
     }
 }
 
-/// Whether a type of condition, or a word, says that somebody has paused the object.
+pub(super) fn is_failing(word: &str) -> bool {
+    IS_FAILING.is_match(&plain(word))
+}
+
+/// Whether a word says that something is not there.
+pub(super) fn is_absent(word: &str) -> bool {
+    ABSENT.is_match(word)
+}
+
+/// Whether a message tells of a failure.
+pub(super) fn tells_failure(message: &str) -> bool {
+    TELLS_FAILURE.is_match(&affirmed(message))
+}
+
+/// Whether a type of condition, or a word, says that a controller is at work.
+pub(super) fn is_working(word: &str) -> bool {
+    IS_WORKING.is_match(&plain(word)) && !IS_IDLE.is_match(word)
+}
+
+/// Whether a type of condition, or a word, says that somebody has paused or stopped the object.
 pub(super) fn is_paused(word: &str) -> bool {
-    PAUSED.is_match(word)
+    (PAUSED.is_match(word) || STOPPED.is_match(word)) && !NOT_PAUSED.is_match(word)
+}
+
+/// Whether it says that somebody has stopped the object, so that what it runs is gone.
+pub(super) fn is_stopped(word: &str) -> bool {
+    STOPPED.is_match(word) && !NOT_PAUSED.is_match(word)
+}
+
+/// Whether it says that somebody has cancelled what the object was to do.
+pub(super) fn is_cancelled(word: &str) -> bool {
+    CANCELLED.is_match(word)
 }
 
 /// What a phase, a state or a health says.
@@ -97,77 +153,11 @@ pub(super) fn sign(word: &str) -> Sign {
         Sign::Bad
     } else if WARNING.is_match(plain) {
         Sign::Warning
-    } else if PAUSED.is_match(plain) {
+    } else if is_paused(plain) || is_cancelled(plain) {
         Sign::Paused
     } else if WELL.is_match(plain) || is_denied && !UNDER_WAY.is_match(plain) {
         Sign::Good
     } else {
         Sign::Open
-    }
-}
-
-/// Fields that say yes or no of the object.
-const FLAGS: [&str; 5] = ["ready", "readyToUse", "valid", "healthy", "available"];
-
-/// The phases, states and healths of a status. Those of the whole object are at the top, or one level
-/// below (`sync.status`, `health.status` of Argo CD).
-pub(super) fn words(entries: &[Entry<'_>]) -> Vec<Said> {
-    let all: Vec<(&Entry<'_>, Hint)> =
-        entries.iter().filter_map(|entry| Some((entry, hint(entry)?))).collect();
-    let whole = [1, 2]
-        .into_iter()
-        .find(|depth| all.iter().any(|(entry, _)| entry.depth == *depth && !entry.is_part()));
-    let said = |(entry, hint): (&Entry<'_>, Hint)| Said {
-        id: UNHEALTHY,
-        at: entry.at.clone(),
-        says: says(entry),
-        hint,
-        is_whole: !entry.is_part() && Some(entry.depth) == whole,
-    };
-    all.into_iter().map(said).collect()
-}
-
-/// The word, with why it is so where it is not good.
-fn says(entry: &Entry<'_>) -> String {
-    let word = entry.value.as_str().map_or_else(|| entry.value.to_string(), str::to_owned);
-    match entry.why.filter(|_| entry.sign != Some(Sign::Good)) {
-        Some(why) if why != word => format!("{word}: {why}"),
-        _ => word,
-    }
-}
-
-/// How many of the pods or members of the object are ready, if it counts them.
-pub(super) fn count(status: &Value) -> Option<Said> {
-    let number = |name: &str| status[name].as_i64();
-    let (at, ready, all) = [("readyReplicas", "replicas"), ("readyInstances", "instances")]
-        .into_iter()
-        .find_map(|(ready, all)| Some((ready, number(ready)?, number(all)?)))?;
-    let sign = if ready >= all { Sign::Good } else { Sign::Open };
-    let says = format!("{ready} of {all}");
-    Some(Said { id: UNHEALTHY, at: at.to_owned(), says, hint: Sure(sign), is_whole: true })
-}
-
-fn hint(entry: &Entry<'_>) -> Option<Hint> {
-    if let Some(sign) = entry.sign {
-        let is_empty = entry.value == "";
-        return (!is_empty).then(|| match sign {
-            Sign::Bad if entry.is_part() => Part,
-            sign => Sure(sign),
-        });
-    }
-    let is_flag = FLAGS.contains(&entry.at.as_str());
-    let yes = is_flag.then(|| flag(entry.value))??;
-    Some(Sure(if yes { Sign::Good } else { Sign::Open }))
-}
-
-/// Whether a field says yes: `true`, or `3/3`.
-fn flag(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(yes) => Some(*yes),
-        Value::String(text) => match text.split_once('/') {
-            Some((some, all)) => Some(some == all),
-            None => text.parse().ok(),
-        },
-        _ => None,
     }
 }

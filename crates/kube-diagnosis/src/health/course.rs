@@ -1,0 +1,56 @@
+//! What an object is in the middle of, beside which it need not be ready: it is at work, or somebody has
+//! stopped it.
+
+use super::condition::{course_of, listed};
+use super::entry::Entry;
+use super::word::{is_failing, is_paused, is_stopped, is_working};
+use serde_json::Value;
+
+/// Fields that say that somebody has stopped the object.
+pub(super) const STOPS: [&str; 4] = ["paused", "suspended", "stopped", "hibernated"];
+
+/// What an object is in the middle of.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Course {
+    /// Somebody has told its controller to leave it.
+    pub(super) is_paused: bool,
+    /// Somebody has stopped it, so that what it runs is gone.
+    pub(super) is_stopped: bool,
+    /// Its controller is at work.
+    pub(super) is_working: bool,
+}
+
+impl Course {
+    /// What the words and conditions of the whole object say, and `suspend` of its spec (Flux, Jobs,
+    /// KubeRay).
+    pub(super) fn of(entries: &[Entry<'_>], object: &Value) -> Self {
+        let spec = if object["spec"]["suspend"] == true { "Suspended" } else { "" };
+        let top = || entries.iter().filter(|entry| entry.depth == 1 && !entry.is_last());
+        let words = top().filter(|entry| entry.key.word).filter_map(|entry| entry.value.as_str());
+        let flags = top().filter(|entry| STOPS.contains(&&*entry.at) && *entry.value == true);
+        let lists = top().filter(|entry| entry.key.list);
+        words
+            .map(Self::of_word)
+            .chain(flags.map(|entry| Self::of_pause(&entry.at)))
+            .chain(lists.map(|entry| course_of(&listed(entry.value))))
+            .fold(Self::of_pause(spec), Self::or)
+    }
+
+    fn of_word(word: &str) -> Self {
+        let is_working = is_working(word) && !is_failing(word);
+        Self { is_working, ..Self::of_pause(word) }
+    }
+
+    /// What a word says of a pause.
+    pub(super) fn of_pause(word: &str) -> Self {
+        Self { is_paused: is_paused(word), is_stopped: is_stopped(word), is_working: false }
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            is_paused: self.is_paused || other.is_paused,
+            is_stopped: self.is_stopped || other.is_stopped,
+            is_working: self.is_working || other.is_working,
+        }
+    }
+}
