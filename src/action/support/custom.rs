@@ -85,15 +85,20 @@ impl Gather for Found {
     }
 }
 
-/// What tells whose object it is, and its status if that says that it does not work.
+/// What tells whose object it is, and its status if that says that it does not work: an empty one if it
+/// works, and none if that is not known.
 fn part(object: &Value) -> Value {
     let metadata = &object["metadata"];
     let names =
         ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "ownerReferences"];
     let kept = names.into_iter().filter(|name| !metadata[*name].is_null());
     let metadata: Value = kept.map(|name| (name.to_owned(), metadata[name].clone())).collect();
-    let is_bad = health(object).facts.iter().any(|fact| fact.sign == Sign::Bad);
-    let status = if is_bad { object["status"].clone() } else { Value::Null };
+    let health = health(object);
+    let status = match health.facts.iter().any(|fact| fact.sign == Sign::Bad) {
+        true => object["status"].clone(),
+        false if health.unknown.is_empty() => json!({}),
+        false => Value::Null,
+    };
     json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata,
         "status": status})
 }
@@ -113,6 +118,7 @@ mod tests {
         assert_eq!(part(&object("Failed"))["status"], json!({"phase": "Failed"}));
         let fine = part(&object("Ready"));
         assert_eq!(fine["metadata"], json!({"name": "r", "uid": "1"}));
-        assert_eq!((&fine["status"], &fine["spec"]), (&Value::Null, &Value::Null));
+        assert_eq!((&fine["status"], &fine["spec"]), (&json!({}), &Value::Null));
+        assert_eq!(part(&object("Frobnicating"))["status"], Value::Null);
     }
 }

@@ -7,7 +7,7 @@ use crate::object::{controller, filled, is_deleting, name, text, timestamp};
 use crate::snapshot::CUSTOM;
 use crate::view::View;
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) const KINDS: &[Kind] =
     &[Kind("custom-resource-unhealthy", "does not work, as its status says", &[CUSTOM])];
@@ -24,16 +24,24 @@ const ENDS: [&str; 6] =
 pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     let is_named = |one: &&Value| {
         // of most of them there is nothing to say, and their owners need not be looked for
-        !one["status"].is_null()
+        one["status"].as_object().is_some_and(|status| !status.is_empty())
             && view.older(&one["metadata"]["creationTimestamp"], NEW)
             && !is_deleting(one)
-            && owner(view, one).is_none()
+            && !is_covered(view, one)
             && !(has_ended(one) && has_later(view, one))
     };
     view.of(CUSTOM).iter().filter(is_named).filter_map(|one| cause(view, one, so_far)).collect()
 }
 
-/// The custom resource that controls this one.
+/// Whether what is said of an object is said of the one for which it was made, or does not matter to
+/// that. One that says nothing of itself covers nothing.
+fn is_covered(view: &View<'_>, object: &Value) -> bool {
+    let owners = std::iter::successors(owner(view, object), |one| owner(view, one));
+    // no longer chain is known, and references may be a circle
+    owners.take(8).any(|one| one["status"] == json!({}) || health(one).unknown.is_empty())
+}
+
+/// The custom resource that controls this one. Of one that works, a snapshot has an empty status.
 fn owner<'a>(view: &View<'a>, object: &Value) -> Option<&'a Value> {
     let owner = controller(object)?;
     let mut all = view.of(CUSTOM).iter().chain(view.of("Certificate"));
@@ -61,10 +69,21 @@ fn cause(view: &View<'_>, object: &Value, so_far: &[Cause]) -> Option<Cause> {
     let evidence: Vec<Evidence> = bad.iter().map(said).collect();
     let detail = format!("{} is {}", first.at, first.says);
     let reason = first.at.rsplit(' ').next().unwrap_or_default();
-    let hint = "do what the message says; otherwise read the log of its operator";
+    let hint = format!(
+        "read its events and the log of its operator: kubectl describe {}",
+        reference(&own)
+    );
     let cause = Cause::new("custom-resource-unhealthy", own, reason, detail);
     let follows_from = root(view, object, so_far);
     Some(Cause { follows_from, ..cause.seen(evidence).hint(hint) })
+}
+
+/// The object as kubectl takes it.
+fn reference(own: &Object) -> String {
+    match own.namespace.as_str() {
+        "" => own.to_string(),
+        namespace => format!("-n {namespace} {own}"),
+    }
 }
 
 /// What is wrong with the pods or workloads that an operator has made for an object.
@@ -139,6 +158,18 @@ mod tests {
         let told = named(vec![resource("db", OLD, &failed), made], vec![]);
         let phase = "does not work, as its status says: phase is Failed";
         assert_eq!(told, [format!("cluster.pg.example.com/db {phase}")]);
+    }
+
+    #[test]
+    fn an_owner_that_says_nothing_hides_nothing() {
+        let made_of = |owner: &Value| {
+            let mut made = resource("db-1", OLD, &json!({"phase": "Failed"}));
+            made["metadata"]["ownerReferences"] =
+                json!([{"kind": "Cluster", "name": "db", "controller": true}]);
+            named(vec![resource("db", OLD, owner), made], vec![]).len()
+        };
+        // a snapshot has an empty status of what works, and none of what does not say
+        assert_eq!((made_of(&Value::Null), made_of(&json!({}))), (1, 0));
     }
 
     #[test]
