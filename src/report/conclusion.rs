@@ -224,7 +224,19 @@ pub(super) fn named(item: &FindingItem) -> Vec<String> {
 /// The objects that the words of the cause do not name.
 pub(super) fn unsaid(item: &FindingItem) -> Vec<String> {
     let words = one_line(&item.cause);
-    named(item).into_iter().filter(|object| !words.contains(object.as_str())).collect()
+    named(item).into_iter().filter(|object| !is_said(&words, object)).collect()
+}
+
+/// Whether words name an object, with its API group or without: `cluster.pg.example.com/db`.
+fn is_said(words: &str, object: &str) -> bool {
+    let with_group = || {
+        let (kind, name) = object.split_once('/')?;
+        words.split([' ', ',', ';', ':', '(', ')']).find(|word| {
+            let (of, own) = word.split_once('/').unwrap_or_default();
+            own == name && of.strip_prefix(kind).is_some_and(|group| group.starts_with('.'))
+        })
+    };
+    words.contains(object) || with_group().is_some()
 }
 
 /// An object in a word: its kind and name, whether they are written as the API does or beside each
@@ -394,6 +406,19 @@ mod tests {
     use crate::event::Remedy;
     use crate::report::theme::{Charset, Detail};
     use serde_json::json;
+
+    #[test]
+    fn an_object_is_named_with_its_group_or_without() {
+        for (words, is) in [
+            ("pod/a is ill", true),
+            ("cluster.pg.example.com/db: not ready", true),
+            ("cluster.pg.example.com/db-1 is not ready", false),
+            ("clusters/db is not ready", false),
+        ] {
+            let object = if words.starts_with("pod") { "pod/a" } else { "cluster/db" };
+            assert_eq!(is_said(words, object), is, "{words}");
+        }
+    }
 
     #[test]
     fn what_is_to_be_done_is_said_once_for_items_that_differ_by_name() {

@@ -15,6 +15,9 @@ pub(super) const KINDS: &[Kind] =
 /// How long an operator may take to look at an object that is new.
 const NEW: SignedDuration = SignedDuration::from_mins(1);
 
+/// How many of the facts are in the sentence.
+const FACTS: usize = 2;
+
 /// Fields that say that the object was to do something once, and has ended: a pipeline, a backup.
 const ENDS: [&str; 6] =
     ["completionTime", "completionTimestamp", "finishedAt", "completedAt", "endTime", "finishTime"];
@@ -67,7 +70,9 @@ fn cause(view: &View<'_>, object: &Value, so_far: &[Cause]) -> Option<Cause> {
     let own = Object::custom(object);
     let said = |fact: &&Fact| Evidence::new(format!("{own}: status {}", fact.at), &*fact.says);
     let evidence: Vec<Evidence> = bad.iter().map(said).collect();
-    let detail = format!("{} is {}", first.at, first.says);
+    let says = |fact: &&Fact| format!("{} is {}", fact.at, fact.says);
+    // a word alone says less than the error beside it
+    let detail = bad.iter().take(FACTS).map(says).collect::<Vec<_>>().join("; ");
     let reason = first.at.rsplit(' ').next().unwrap_or_default();
     let hint = format!(
         "read its events and the log of its operator: kubectl describe {}",
@@ -158,6 +163,14 @@ mod tests {
         let told = named(vec![resource("db", OLD, &failed), made], vec![]);
         let phase = "does not work, as its status says: phase is Failed";
         assert_eq!(told, [format!("cluster.pg.example.com/db {phase}")]);
+    }
+
+    #[test]
+    fn the_error_beside_a_word_is_told() {
+        let status = json!({"operationalStatus": "error", "errorMessage": "BMC unreachable"});
+        let told = named(vec![resource("db", OLD, &status)], vec![]);
+        let says = "operationalStatus is error; errorMessage is BMC unreachable";
+        assert!(told[0].ends_with(says), "{told:?}");
     }
 
     #[test]

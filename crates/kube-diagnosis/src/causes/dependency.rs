@@ -32,6 +32,10 @@ const UNCONNECTED: &[&str] = &[
     "deadline exceeded",
     "unreachable",
     "not reachable",
+    // errno: ETIMEDOUT, EHOSTUNREACH, ENETUNREACH
+    "timedout",
+    "hostunreach",
+    "netunreach",
     "no route to host",
     "bad address",
     "cannot connect",

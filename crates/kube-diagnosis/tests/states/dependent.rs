@@ -44,6 +44,8 @@ const WITH_PORT: &[(&str, &str)] = &[
     ("Go", "read tcp 10.244.0.9:43521->10.96.3.3:PORT: i/o timeout"),
     ("Go", "Get \"http://front:80/a\": dial tcp db:PORT: context deadline exceeded"),
     ("Node.js", "Error: connect ECONNREFUSED 10.96.3.3:PORT"),
+    ("Node.js", "Error: connect ETIMEDOUT 10.96.3.3:PORT"),
+    ("Node.js", "Error: connect EHOSTUNREACH 10.96.3.3:PORT"),
     ("Node.js", "{ code: 'ECONNREFUSED', syscall: 'connect', address: '10.96.3.3', port: PORT }"),
     ("libpq", "connection to server at \"db\" (10.96.3.3), port PORT failed: Connection refused"),
     ("libpq", "connection to server at \"10.96.3.3\", port PORT failed: Connection refused"),
