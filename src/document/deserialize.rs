@@ -60,7 +60,7 @@ pub(super) fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(
         let span = failure.span.unwrap_or_else(|| node.span.clone());
         let again = poisoned.insert((span.start, span.end));
         let fault = Fault {
-            correction: failure.correction.map(Box::new),
+            correction: failure.correction,
             ..Fault::new("RB0104", span, failure.message, failure.label)
         };
         faults.push(fault.nearest(failure.near));
@@ -96,7 +96,7 @@ struct DeserializeFailure {
     message: String,
     label: String,
     fatal: bool,
-    correction: Option<Correction>,
+    correction: Option<Box<Correction>>,
     /// The known word that is nearest to the one that stands there.
     near: Option<&'static str>,
 }
@@ -185,10 +185,10 @@ impl<'de, 'r> Reader<'de, 'r> {
     /// Something else where a string is wanted: a number or a word of YAML is quoted.
     fn no_string(&self) -> DeserializeFailure {
         let correction = match &self.node.kind {
-            NodeKind::Scalar { text, value } if !value.is_null() => Some(Correction {
+            NodeKind::Scalar { text, value } if !value.is_null() => Some(Box::new(Correction {
                 range: self.node.span.clone(),
                 text: Value::from(text.as_str()).to_string(),
-            }),
+            })),
             _ => None,
         };
         DeserializeFailure { correction, ..self.mismatch("a string") }
