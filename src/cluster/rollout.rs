@@ -150,7 +150,16 @@ fn stateful_set(workload: &Value) -> RolloutStatus {
     let through = status["currentRevision"] == status["updateRevision"]
         && status["updateRevision"].is_string();
     if spec["updateStrategy"]["type"] == "OnDelete" {
-        return on_delete(if through { wanted } else { updated }, wanted);
+        // where both revisions are one, the pods of it are counted as those of either
+        let current = if through { number(&status["currentReplicas"]) } else { 0 };
+        let own = updated.max(current);
+        let missing = wanted - number(&status["replicas"]);
+        if missing > 0 {
+            return RolloutStatus::Waiting(format!("{} of {wanted} pods exist", wanted - missing));
+        }
+        if own < wanted {
+            return on_delete(own, wanted);
+        }
     }
     if ready < wanted {
         return RolloutStatus::Waiting(format!("{ready} of {wanted} pods are ready"));
@@ -185,10 +194,10 @@ fn daemon_set(workload: &Value) -> RolloutStatus {
     let wanted = number(&status["desiredNumberScheduled"]);
     let updated = number(&status["updatedNumberScheduled"]);
     let available = number(&status["numberAvailable"]);
-    if spec["updateStrategy"]["type"] == "OnDelete" {
-        return on_delete(updated, wanted);
-    }
     if updated < wanted {
+        if spec["updateStrategy"]["type"] == "OnDelete" {
+            return on_delete(updated, wanted);
+        }
         return RolloutStatus::Waiting(format!("{updated} of {wanted} pods are updated"));
     }
     if available < wanted {
@@ -201,14 +210,11 @@ fn daemon_set(workload: &Value) -> RolloutStatus {
 }
 
 fn on_delete(updated: i64, wanted: i64) -> RolloutStatus {
-    if updated < wanted {
-        return RolloutStatus::Failed(format!(
-            "the update strategy OnDelete replaces no pods by itself: {} of {wanted} pods are of \
-                an old revision and have to be deleted",
-            wanted - updated
-        ));
-    }
-    RolloutStatus::Done
+    RolloutStatus::Failed(format!(
+        "the update strategy OnDelete replaces no pods by itself: {} of {wanted} pods are of \
+            another revision and have to be deleted",
+        wanted - updated
+    ))
 }
 
 fn with(text: &str, condition: &Value) -> String {
@@ -326,8 +332,19 @@ mod tests {
             "0 of 1 pods are updated (partition 2)",
         );
         check(&set(partition, status(3, 1, 3, "b")), "done", "");
-        check(&set(on_delete.clone(), status(3, 1, 3, "b")), "failed", "2 of 3 pods");
-        check(&set(on_delete, status(3, 0, 3, "a")), "done", "");
+        let of_all = |existing: i64, current: i64, status: Value| {
+            let mut status = status;
+            status["replicas"] = existing.into();
+            status["currentReplicas"] = current.into();
+            set(on_delete.clone(), status)
+        };
+        check(&of_all(3, 2, status(3, 1, 3, "b")), "failed", "2 of 3 pods");
+        check(&of_all(3, 3, status(3, 0, 3, "a")), "done", "");
+        // after a rollback: one of them is of the revision that was taken back
+        check(&of_all(3, 2, status(2, 2, 2, "a")), "failed", "1 of 3 pods");
+        // one was deleted, and is not there again, or not ready
+        check(&of_all(2, 2, status(2, 2, 2, "a")), "waiting", "2 of 3 pods exist");
+        check(&of_all(3, 3, status(2, 3, 2, "a")), "waiting", "2 of 3 pods are ready");
     }
 
     #[test]
@@ -343,6 +360,7 @@ mod tests {
         check(&set("RollingUpdate", 2, 2, 2), "done", "");
         check(&set("RollingUpdate", 0, 0, 0), "done", "");
         check(&set("OnDelete", 2, 1, 2), "failed", "OnDelete");
+        check(&set("OnDelete", 2, 2, 1), "waiting", "1 of 2 pods are available");
     }
 
     #[test]

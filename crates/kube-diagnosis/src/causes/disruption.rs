@@ -38,7 +38,12 @@ pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
         if budget["status"]["disruptionsAllowed"] == 0 {
             // which budget counts the pods of two is left to chance
             let blocked = || blocked(view, budget, so_far).filter(|_| is_clear);
-            found.extend(unknown(budget).or_else(|| never(budget)).or_else(blocked));
+            found.extend(
+                unknown(budget)
+                    .or_else(|| never(budget))
+                    .or_else(|| uncounted(budget))
+                    .or_else(blocked),
+            );
         }
     }
     found
@@ -152,11 +157,7 @@ fn never(budget: &Value) -> Option<Cause> {
     if expected == 0 || count(&status["desiredHealthy"]) < expected {
         return None;
     }
-    let rule = |key: &str| match &budget["spec"][key] {
-        Value::Null => None,
-        value => Some(format!("{key} is {}", value.to_string().trim_matches('"'))),
-    };
-    let rule = rule("maxUnavailable").or_else(|| rule("minAvailable")).unwrap_or_default();
+    let rule = rule(budget);
     let pods = if expected == 1 { "1 pod".to_owned() } else { format!("{expected} pods") };
     Some(
         Cause::new("disruption-never-allowed", Object::of(budget), "", format!("{rule} of {pods}"))
@@ -173,6 +174,35 @@ fn way_out(budget: &Value) -> &'static str {
         (true, true) => "lower minAvailable, or replace it by maxUnavailable: 1",
         (true, false) => "add a replica, or lower minAvailable",
     }
+}
+
+/// A budget of pods without a controller, with a rule for which their number has to be known: nothing
+/// is allowed (pkg/controller/disruption, `getExpectedPodCount`).
+fn uncounted(budget: &Value) -> Option<Cause> {
+    let (spec, status) = (&budget["spec"], &budget["status"]);
+    let is_uncounted = count(&status["expectedPods"]) == 0
+        && count(&status["currentHealthy"]) > 0
+        && status["disruptionsAllowed"] == 0
+        && (!spec["maxUnavailable"].is_null() || spec["minAvailable"].is_string());
+    let rule = rule(budget);
+    is_uncounted.then(|| {
+        let detail = format!("{rule}, which cannot be computed for pods without a controller");
+        Cause::new("disruption-never-allowed", Object::of(budget), "UnmanagedPods", detail)
+            .seen([evidence(budget)])
+            .hint(
+                "kubectl drain blocks indefinitely: set minAvailable to a number, or let a workload \
+                    manage the pods",
+            )
+    })
+}
+
+/// What a budget asks for.
+fn rule(budget: &Value) -> String {
+    let rule = |key: &str| match &budget["spec"][key] {
+        Value::Null => None,
+        value => Some(format!("{key} is {}", value.to_string().trim_matches('"'))),
+    };
+    rule("maxUnavailable").or_else(|| rule("minAvailable")).unwrap_or_default()
 }
 
 /// Too few healthy pods: it follows from what is wrong with them.

@@ -1,4 +1,4 @@
-//! The runbooks that evaluate with all of the cluster what is said here of policies by their fields.
+//! The runbooks that know more of the cluster than is read here.
 
 use crate::cause::{Cause, Object};
 use serde_json::Value;
@@ -25,4 +25,10 @@ pub(super) fn service(to: &Object, from: &str) -> String {
             from={from}",
         to.namespace
     )
+}
+
+/// The way back of a workload.
+pub(super) fn rollback(object: &Object) -> String {
+    let namespace = &object.namespace;
+    format!("runbook run kubernetes/rollback --set namespace={namespace} --set target={object}")
 }

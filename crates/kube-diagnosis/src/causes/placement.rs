@@ -79,15 +79,44 @@ pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> Nowhere {
     Nowhere::Other(refused(spec, &near))
 }
 
+/// Platforms that there are: operating systems of nodes, and architectures of Go.
+const PLATFORMS: &[&str] = &[
+    "linux", "windows", "386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le",
+    "riscv64", "s390x",
+];
+
 /// Whether a label, with one of these values if there are any, tells nodes of a kind that the
 /// cluster does not have: another platform, or a label of a vendor or a component that no node
 /// bears. One without a prefix is somebody's own, and may be forgotten or mistyped.
 fn is_elsewhere(key: &str, values: &[&Value], nodes: &[Value]) -> bool {
     let label = |node: &Value| node["metadata"]["labels"][key].clone();
     if PLATFORM.contains(&key) {
-        return !values.is_empty() && !nodes.iter().any(|node| values.contains(&&label(node)));
+        let is_real = |value: &&Value| key.ends_with("build") || PLATFORMS.contains(&text(value));
+        return values.iter().any(is_real)
+            && !nodes.iter().any(|node| values.contains(&&label(node)));
     }
-    (key.contains('/') || key == SWITCHED_OFF) && nodes.iter().all(|node| label(node).is_null())
+    (key.contains('/') || key == SWITCHED_OFF)
+        && nodes.iter().all(|node| label(node).is_null())
+        && !nodes.iter().flat_map(labels).any(|own| is_misspelled(key, own))
+}
+
+fn labels(node: &Value) -> impl Iterator<Item = &str> {
+    node["metadata"]["labels"].as_object().into_iter().flatten().map(|(key, _)| key.as_str())
+}
+
+/// Whether one word is the other with a letter more, less or changed, or with two letters swapped.
+fn is_misspelled(word: &str, meant: &str) -> bool {
+    let (word, meant): (Vec<char>, Vec<char>) = (word.chars().collect(), meant.chars().collect());
+    let same = |pair: &(&char, &char)| pair.0 == pair.1;
+    let start = word.iter().zip(&meant).take_while(same).count();
+    let (word, meant) = (&word[start..], &meant[start..]);
+    let end = word.iter().rev().zip(meant.iter().rev()).take_while(same).count();
+    match (&word[..word.len() - end], &meant[..meant.len() - end]) {
+        ([], []) => false,
+        ([], [_]) | ([_], [] | [_]) => true,
+        ([a, b], [c, d]) => a == d && b == c,
+        _ => false,
+    }
 }
 
 /// What keeps the pods of this spec from the nodes that it selects.

@@ -1,6 +1,7 @@
 //! Changes of a Deployment, StatefulSet or DaemonSet that do not get through.
 
 use super::Kind;
+use super::evaluate;
 use super::revision;
 use super::standby::stands_by;
 use super::workload::{is_behind, wanted};
@@ -182,22 +183,27 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
     let object = Object::of(set);
     let live: Vec<&Value> = view.pods_of(&object).filter(|pod| is_live(pod)).collect();
     // what is below the partition keeps its revision
-    let old = live.iter().filter(|pod| revision_of(pod) != update).count();
-    let kept = usize::try_from(count(&strategy["rollingUpdate"]["partition"])).unwrap_or_default();
-    if old <= kept || live.iter().any(|pod| revision_of(pod).is_empty()) {
+    let kept =
+        count(&strategy["rollingUpdate"]["partition"]) + count(&set["spec"]["ordinals"]["start"]);
+    let is_kept = |pod: &Value| {
+        let ordinal = name(pod).rsplit_once('-').and_then(|(_, ordinal)| ordinal.parse().ok());
+        ordinal.is_some_and(|ordinal: i64| ordinal < kept)
+    };
+    let old = live.iter().filter(|pod| revision_of(pod) != update && !is_kept(pod)).count();
+    if old == 0 || live.iter().any(|pod| revision_of(pod).is_empty()) {
         return None;
     }
     let named = ill(view, &object, of_pods).into_iter().next();
     let is_old = |pod: &&Value| revision_of(pod) != update && is_left(view, pod);
     let blocker = named.or_else(|| live.iter().copied().find(is_old))?;
     let (reason, detail, hint) = if revision_of(blocker) == update {
-        let waiting = match old - kept {
+        let waiting = match old {
             1 => "1 pod of the old one waits".to_owned(),
             many => format!("{many} pods of the old one wait"),
         };
         let detail =
             format!("{} of the new revision is not ready, and {waiting} for it", name(blocker));
-        ("RollingUpdate", detail, roll_back_set(view, set, blocker))
+        ("RollingUpdate", detail, roll_back_set(set))
     } else if set["spec"]["podManagementPolicy"] == "Parallel" {
         return None;
     } else {
@@ -222,14 +228,10 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
     )
 }
 
-/// Where to go back to with a StatefulSet. Only one that manages its pods in parallel replaces the
-/// pod that is not ready then.
-fn roll_back_set(view: &View<'_>, set: &Value, blocker: &Value) -> String {
-    let back = roll_back(view, &Object::of(set));
-    if set["spec"]["podManagementPolicy"] == "Parallel" {
-        return back;
-    }
-    format!("{back}; then delete the pod, which is not replaced otherwise: {}", delete(blocker))
+/// How to go back with a StatefulSet or DaemonSet: which revision has worked is in its
+/// ControllerRevisions, and of a StatefulSet the pod that is not ready may have to be deleted.
+fn roll_back_set(set: &Value) -> String {
+    format!("fix the new revision, or roll back: {}", evaluate::rollback(&Object::of(set)))
 }
 
 fn delete(pod: &Value) -> String {
@@ -272,7 +274,7 @@ fn daemons_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Caus
     );
     let source = format!("{object}: status");
     let says = format!("updatedNumberScheduled {updated}, desiredNumberScheduled {wanted}");
-    let hint = roll_back(view, &object);
+    let hint = roll_back_set(set);
     Some(
         Cause::new("rollout-stuck", object, "RollingUpdate", detail)
             .pods(ill)

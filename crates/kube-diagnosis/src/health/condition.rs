@@ -138,7 +138,9 @@ impl Condition {
             tells_failure: tells_failure(text(&condition["message"])),
             is_info: condition["severity"] == "Info",
             is_last: false,
-            is_lower: kind.starts_with(|first: char| first.is_ascii_lowercase()),
+            // a prefix is a domain, and no state
+            is_lower: kind.starts_with(|first: char| first.is_ascii_lowercase())
+                && !kind.contains('/'),
             phase: String::new(),
             course: Course::default(),
         }

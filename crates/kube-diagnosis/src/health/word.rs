@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// Words for what is broken. `stall` is also in "install", and `fault` in "default".
-const FAILING: &str = r"fail|error|(^|_)err|degraded|missing|unhealthy|unavailable|unreachable|lost|out ?of ?sync|invalid|reject|abort|broken|offline|crash|oom_?kill|\bstall|\bfault|denied|refused|expired|corrupt|time(d ?)?out|back-?off|exceeded|cannot|\bunable|not ?enough|insufficient|not_?found|unschedulable|evicted|pressure|no_quorum|^(red|critical)$";
+const FAILING: &str = r"fail|error|(^|_)err|degraded|missing|unhealthy|unavailable|unreachable|lost|invalid|reject|abort|broken|offline|crash|oom_?kill|\bstall|\bfault|denied|refused|expired|corrupt|time(d ?)?out|back-?off|exceeded|cannot|\bunable|not ?enough|insufficient|not_?found|unschedulable|evicted|pressure|no_quorum|^(red|critical)$";
 /// Words for what a controller does. What waits for something need not be one of them: it may wait for
 /// what never comes.
 const WORKING: &str = r"progress|reconciling|creating|provisioning|starting|initializing|deploying|updating|upgrading|scaling|rolling|installing|issuing|resolving|relocating|moving|importing|cloning|uploading|transferring|restoring|recovering|promoting|migrating|resizing|rebalancing|bootstrapping|synchronizing|switching|switch-?over|setting[ _-]?up|applying|being (created|deployed|started|restarted|applied|upgraded)";
@@ -47,7 +47,7 @@ static WELL: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static WARNING: LazyLock<Regex> =
-    LazyLock::new(|| pattern("(?i)^(yellow|health_warn|warning|rolled[ _-]?back)$"));
+    LazyLock::new(|| pattern("(?i)^(yellow|health_warn|warning|rolled[ _-]?back|out ?of ?sync)$"));
 static UNDER_WAY: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!("(?i){WORKING}|pending|waiting|initializ|outofdate|transfer"))
 });
