@@ -110,10 +110,24 @@ pub(super) fn unheard(
         && !pods.iter().any(|pod| declares(pod, number))
         && pods.iter().any(|pod| is_odd(pod, number))
     {
-        let declared = declared(pods);
-        let detail =
-            format!("{leads}, where nothing listens ({who}); the containers declare {declared}");
-        mismatch(service, port, detail)
+        match by_endpoint(service, port, pods) {
+            Some(own) => {
+                let detail = format!(
+                    "clients that look up its name connect to port {number}, where nothing listens \
+                        ({who}); its EndpointSlices and SRV records have {own}"
+                );
+                let hint =
+                    format!("let such clients connect to {own}, or make it port of the Service");
+                Cause { reason: HEADLESS.to_owned(), ..mismatch(service, port, detail) }.hint(hint)
+            }
+            None => {
+                let detail = format!(
+                    "{leads}, where nothing listens ({who}); the containers declare {}",
+                    declared(pods)
+                );
+                mismatch(service, port, detail)
+            }
+        }
     } else {
         let hint = if is_partial {
             "make the selector of the Service select only pods that serve this port, or make each \
@@ -125,6 +139,26 @@ pub(super) fn unheard(
         Cause::new("not-listening", object, "", detail).hint(hint)
     };
     Some(cause.seen(known.iter().map(|(pod, number, _)| evidence(view, pod, *number))))
+}
+
+/// The reason of a headless Service that works for clients of its endpoints. The runbooks tell it by
+/// this.
+const HEADLESS: &str = "Headless";
+
+/// The port that the endpoints of a headless Service have, if all of its pods declare it: clients that
+/// look up EndpointSlices or SRV records use it, and not the port of the Service.
+fn by_endpoint(service: &Value, port: &Value, pods: &[&Value]) -> Option<u64> {
+    let of = |pod: &&Value| {
+        let number = match &port["targetPort"] {
+            Value::String(wanted) => {
+                named(pod, |own| own.name == wanted && own.protocol == protocol(port))
+            }
+            number => number.as_u64(),
+        };
+        number.filter(|number| declared_ports(pod).iter().any(|own| own.number == *number))
+    };
+    let first = pods.first().and_then(of).filter(|_| is_headless(service))?;
+    pods.iter().all(|pod| of(pod) == Some(first)).then_some(first)
 }
 
 fn evidence(view: &View<'_>, pod: &Value, number: u16) -> Evidence {

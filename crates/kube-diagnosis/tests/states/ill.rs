@@ -863,6 +863,11 @@ fn scaling_rows() -> Vec<Row> {
             budget(json!({"maxUnavailable": 0}), [2, 2, 2], "InsufficientPods"),
             budget(least(), [2, 2, 3], "InsufficientPods"),
         ),
+        (
+            "disruption-never-allowed",
+            budget(json!({"maxUnavailable": 1}), [1, 0, 0], "InsufficientPods"),
+            budget(json!({"maxUnavailable": 1}), [0, 0, 0], "InsufficientPods"),
+        ),
         ("disruption-budgets-overlap", two_budgets("web"), two_budgets("api")),
         ("disruption-budget-unused", budget_of("webb"), budget_of("web")),
         ("alias-of-nothing", alias("db"), alias("web")),

@@ -299,7 +299,24 @@ fn aliases_that_lead_in_a_circle() {
     assert_eq!(named(&all), Vec::<String>::new());
 }
 
-/// Nobody uses the targetPort of a headless Service.
+/// Who looks up its EndpointSlices or SRV records uses the port of the endpoints (RFC 2782).
+#[test]
+fn a_headless_service_is_right_for_clients_of_its_endpoints() {
+    for (target, reason) in
+        [(json!(8080), "Headless"), (json!("http"), "Headless"), (json!(9090), "")]
+    {
+        let mut all = web(1, 1);
+        let spec = json!({"clusterIP": "None", "ports": [{"port": 80, "targetPort": target}]});
+        all.extend([pod("web-a", json!({})), service(json!({"spec": spec}))]);
+        let mut snapshot: Snapshot = all.into_iter().collect();
+        snapshot.add_port("web-a", 80, PortState { loopback: Some(false), address: Some(false) });
+        let causes = diagnose(&snapshot, now()).causes;
+        let found: Vec<_> = causes.iter().map(|one| (one.id, one.reason.as_str())).collect();
+        assert_eq!(found, [("target-port-mismatch", reason)], "{target}");
+    }
+}
+
+/// Who looks up the name of a headless Service connects to its port, and not to its targetPort.
 #[test]
 fn clients_of_a_headless_service_use_its_port() {
     let of = |port: u64, asked_about: bool| {
