@@ -33,7 +33,7 @@ struct Condition {
     is_info: bool,
     /// About the last of several attempts.
     is_last: bool,
-    /// It is written like a state: `ready`. Operators of Percona add one for every state that the object
+    /// It is a word, written like a state: `ready`. Operators of Percona add one for every state that the object
     /// was in, so that of these only the ones that are False are about now.
     is_lower: bool,
     /// The phase of its object.
@@ -130,15 +130,20 @@ impl Condition {
     fn of(condition: &Value) -> Self {
         let kind = text(&condition["type"]);
         let reason = text(&condition["reason"]);
+        let status = status(&condition["status"]);
+        // `MinimumReplicasUnavailable` of a Deployment says no more than that it is not Available
+        let repeats = kind == "Available" && status == "False" && reason.ends_with("Unavailable");
+        let read = Reason::of(reason);
         Self {
             kind: plain_type(kind),
-            status: status(&condition["status"]),
-            reason: Reason::of(reason),
+            status,
+            reason: Reason { is_failing: read.is_failing && !repeats, ..read },
             is_explained: !reason.is_empty(),
             tells_failure: tells_failure(text(&condition["message"])),
             is_info: condition["severity"] == "Info",
             is_last: false,
-            is_lower: kind.starts_with(|first: char| first.is_ascii_lowercase()),
+            is_lower: kind.starts_with(|first: char| first.is_ascii_lowercase())
+                && !kind.contains('/'),
             phase: String::new(),
             course: Course::default(),
         }
@@ -260,11 +265,10 @@ impl Condition {
                 return Some(if self.course.is_working && is_absent { Part } else { Fails });
             }
         }
-        // unknown accuses nobody, and is to be told
-        if self.status == "Unknown" && is_failing {
-            return Some(Part);
+        if is_summary(&self.kind) {
+            return Some(Sure(if self.is_true() { Sign::Good } else { Sign::Open }));
         }
-        let sign = if self.is_true() { Sign::Good } else { Sign::Open };
-        is_summary(&self.kind).then_some(Sure(sign))
+        // unknown accuses nobody, and is to be told
+        (self.status == "Unknown" && is_failing).then_some(Part)
     }
 }

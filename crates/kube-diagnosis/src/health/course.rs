@@ -3,11 +3,20 @@
 
 use super::condition::{course_of, listed};
 use super::entry::Entry;
-use super::word::{is_failing, is_paused, is_stopped, is_working};
+use super::word::{is_failing, is_paused, is_stopped, is_under_way};
 use serde_json::Value;
 
 /// Fields that say that somebody has stopped the object.
 pub(super) const STOPS: [&str; 4] = ["paused", "suspended", "stopped", "hibernated"];
+/// Fields of a spec that do, with what they say: Flux, Jobs and KubeRay have `suspend`, Percona `pause`,
+/// Cluster API and Argo Rollouts `paused`, K8ssandra `stopped`.
+const SPEC_STOPS: [(&str, &str); 5] = [
+    ("suspend", "Suspended"),
+    ("suspended", "Suspended"),
+    ("pause", "Paused"),
+    ("paused", "Paused"),
+    ("stopped", "Stopped"),
+];
 
 /// What an object is in the middle of.
 #[derive(Clone, Copy, Default)]
@@ -16,28 +25,34 @@ pub(super) struct Course {
     pub(super) is_paused: bool,
     /// Somebody has stopped it, so that what it runs is gone.
     pub(super) is_stopped: bool,
-    /// Its controller is at work.
+    /// Its controller is at work, or waits for something.
     pub(super) is_working: bool,
 }
 
+/// The field of its spec by which somebody has stopped an object, and what that says.
+pub(super) fn stop_of(object: &Value) -> Option<(&'static str, &'static str)> {
+    SPEC_STOPS.into_iter().find(|(field, _)| object["spec"][*field] == true)
+}
+
 impl Course {
-    /// What the words and conditions of the whole object say, and `suspend` of its spec (Flux, Jobs,
-    /// KubeRay).
+    /// What the words and conditions of the whole object say, and its spec.
     pub(super) fn of(entries: &[Entry<'_>], object: &Value) -> Self {
-        let spec = if object["spec"]["suspend"] == true { "Suspended" } else { "" };
+        let spec = stop_of(object).map_or("", |(_, says)| says);
         let top = || entries.iter().filter(|entry| entry.depth == 1 && !entry.is_last());
         let words = top().filter(|entry| entry.key.word).filter_map(|entry| entry.value.as_str());
         let flags = top().filter(|entry| STOPS.contains(&&*entry.at) && *entry.value == true);
         let lists = top().filter(|entry| entry.key.list);
+        // the sync of an Application of Argo CD
+        let is_working = object["status"]["operationState"]["phase"] == "Running";
         words
             .map(Self::of_word)
             .chain(flags.map(|entry| Self::of_pause(&entry.at)))
             .chain(lists.map(|entry| course_of(&listed(entry.value))))
-            .fold(Self::of_pause(spec), Self::or)
+            .fold(Self { is_working, ..Self::of_pause(spec) }, Self::or)
     }
 
     fn of_word(word: &str) -> Self {
-        let is_working = is_working(word) && !is_failing(word);
+        let is_working = is_under_way(word) && !is_failing(word);
         Self { is_working, ..Self::of_pause(word) }
     }
 

@@ -92,7 +92,9 @@ fn collect<'a>(value: &'a Value, above: &Above, found: &mut Vec<Entry<'a>>) {
 }
 
 fn entry<'a>(value: &'a Value, key: Key, place: &Above) -> Option<Entry<'a>> {
-    if !(key.says() || place.depth == 1) {
+    // the time of a failure may be in an object: `lastError.time`
+    let is_timed = place.key.failed || place.key.succeeded;
+    if !(key.says() || is_timed || place.depth == 1) {
         return None;
     }
     let sign = value.as_str().filter(|_| key.word).map(sign);

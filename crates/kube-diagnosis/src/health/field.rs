@@ -2,7 +2,7 @@
 
 use super::course::{Course, STOPS};
 use super::entry::Entry;
-use super::word::{is_absent, is_cancelled, is_failing};
+use super::word::{is_absent, is_cancelled, is_failing, is_out_of_sync};
 use super::{CANCELLED, Doubt, Hint, Part, Said, Sign, Sure, UNHEALTHY};
 use crate::object::filled;
 use serde_json::Value;
@@ -89,7 +89,9 @@ fn hint(entry: &Entry<'_>, course: Course) -> Option<Hint> {
         Sign::Bad if entry.is_part() => Some(Part),
         // of a Flink job that is suspended or upgraded, the JobManager is MISSING
         Sign::Bad if is_absent(word) && course.is_stopped => None,
-        Sign::Bad if is_absent(word) && course.is_working => Some(Sure(Sign::Open)),
+        Sign::Bad if course.is_working && (is_absent(word) || is_out_of_sync(word)) => {
+            Some(Sure(Sign::Open))
+        }
         Sign::Paused if entry.is_part() && is_cancelled(word) => None,
         sign => Some(Sure(sign)),
     }

@@ -15,7 +15,7 @@ mod observed;
 mod word;
 
 use self::condition::conditions;
-use self::course::Course;
+use self::course::{Course, stop_of};
 use self::entry::entries;
 use self::error::errors;
 use self::field::fields;
@@ -198,10 +198,9 @@ impl All {
     }
 }
 
-/// That somebody has told the controller to leave the object as it is (Flux, Argo Rollouts, and
-/// others).
+/// That somebody has told the controller to leave the object as it is, or to stop it.
 fn suspended(object: &Value) -> Option<Fact> {
-    let field = ["suspend", "paused"].into_iter().find(|field| object["spec"][*field] == true)?;
+    let (field, _) = stop_of(object)?;
     Some(Fact {
         id: SUSPENDED,
         at: format!("spec.{field}"),
