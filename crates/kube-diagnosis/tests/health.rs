@@ -53,3 +53,46 @@ fn what_somebody_has_suspended_is_paused() {
     let paused = found.facts.iter().find(|fact| fact.sign == Sign::Paused);
     assert_eq!(paused.map(|fact| fact.at.as_str()), Some("spec.suspend"));
 }
+
+#[test]
+fn the_message_of_what_is_bad_is_quoted() {
+    let message = "BMC unreachable";
+    for status in [
+        json!({"phase": "Failed", "message": message}),
+        json!({"phase": "Failed", "errorMessage": message}),
+        json!({"phase": "Failed", "failureMessage": message}),
+        json!({"phase": "Failed", "phaseReason": message}),
+        json!({"phase": "Failed", "reason": message}),
+        json!({"phase": "Failed", "description": message}),
+        json!({"phase": "Failed", "messages": [message]}),
+        json!({"phase": "Failed", "message": [message]}),
+        json!({"phase": "Failed", "error": message}),
+        json!({"phase": "Failed", "errors": [message]}),
+        json!({"phase": "Failed", "errors": [{"message": message}]}),
+        json!({"phase": "Failed", "errors": [{"description": message}]}),
+        json!({"phase": "Failed", "error": {"message": message}}),
+        json!({"phase": "Failed", "failureReason": message}),
+        json!({"phase": "Failed", "failureMessages": [message]}),
+        json!({"phase": "Failed", "errorMessages": [message]}),
+        json!({"phase": "Failed", "validationErrors": [message]}),
+        json!({"phase": "Failed", "statusMessage": message}),
+        json!({"phase": "Failed", "problems": [message]}),
+        json!({"syncStatus": "Failed", "lastSyncError": message}),
+        json!({"stageStatus": "failed", "lastMessage": message}),
+        json!({"state": {"phase": "Failed", "message": message}}),
+        json!({"operationState": {"phase": "Failed", "message": message}}),
+        json!({"conditions": [{"type": "Ready", "status": "False", "message": message}]}),
+        json!({"conditions": {"Ready": {"status": "False", "message": message}}}),
+        json!({"conditions": [{"type": "Ready", "status": "False", "error": message}]}),
+        json!({"conditions": [{"type": "Ready", "status": "False"}], "errorMessage": message}),
+        json!({"sealed": true, "message": message}),
+        json!({"healthy": false, "message": message}),
+    ] {
+        let found = health(&json!({"status": status}));
+        let bad = found.facts.iter().filter(|fact| fact.sign == Sign::Bad);
+        let says: Vec<&str> = bad.map(|fact| fact.says.as_str()).collect();
+        let quoted = says.iter().filter(|says| says.contains(message)).count();
+        let is_raw = says.iter().any(|says| says.contains('{'));
+        assert!(quoted == 1 && !is_raw, "{status}: {says:?}");
+    }
+}

@@ -109,7 +109,9 @@ fn place(at: &str) -> String {
 fn says(condition: &Value, status: &str) -> String {
     let status = filled(&condition["status"]).unwrap_or(status);
     let reason = filled(&condition["reason"]).map(|reason| format!(", {reason}"));
-    let message = filled(&condition["message"]).map(|message| format!(": {message}"));
+    // `error` is of Bank-Vaults
+    let message = ["message", "error"].into_iter().find_map(|name| filled(&condition[name]));
+    let message = message.map(|message| format!(": {message}"));
     format!("{status}{}{}", reason.unwrap_or_default(), message.unwrap_or_default())
 }
 

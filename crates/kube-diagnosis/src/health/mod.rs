@@ -12,6 +12,7 @@ mod error;
 mod field;
 mod kind;
 mod observed;
+mod told;
 mod word;
 
 use self::condition::conditions;
