@@ -33,7 +33,7 @@ pub(super) fn fields(entries: &[Entry<'_>], status: &Value, course: Course) -> V
         .into_iter()
         .find(|depth| all.iter().any(|(entry, _)| entry.depth == *depth && !entry.is_part()));
     let said = |(entry, hint): (&Entry<'_>, Hint)| Said {
-        id: id(entry),
+        id: id(entry, course),
         at: entry.at.clone(),
         says: says(entry),
         hint,
@@ -43,8 +43,10 @@ pub(super) fn fields(entries: &[Entry<'_>], status: &Value, course: Course) -> V
     all.into_iter().map(said).chain(doubt).chain(count(status)).collect()
 }
 
-fn id(entry: &Entry<'_>) -> &'static str {
-    if entry.value.as_str().is_some_and(is_cancelled) { CANCELLED } else { UNHEALTHY }
+fn id(entry: &Entry<'_>, course: Course) -> &'static str {
+    let is_ended = course.is_cancelled && entry.sign == Some(Sign::Bad) && !entry.is_part();
+    let is_so = is_ended || entry.value.as_str().is_some_and(is_cancelled);
+    if is_so { CANCELLED } else { UNHEALTHY }
 }
 
 /// The word, with why it is so where it is not good.
@@ -87,6 +89,7 @@ fn hint(entry: &Entry<'_>, course: Course) -> Option<Hint> {
     let word = entry.value.as_str().filter(|word| !word.is_empty())?;
     match sign {
         Sign::Bad if entry.is_part() => Some(Part),
+        Sign::Bad if course.is_cancelled => Some(Sure(Sign::Paused)),
         // of a Flink job that is suspended or upgraded, the JobManager is MISSING
         Sign::Bad if is_absent(word) && course.is_stopped => None,
         Sign::Bad if course.is_working && (is_absent(word) || is_out_of_sync(word)) => {

@@ -16,7 +16,7 @@ mod told;
 mod word;
 
 use self::condition::conditions;
-use self::course::{Course, stop_of};
+use self::course::{Course, stop};
 use self::entry::entries;
 use self::error::errors;
 use self::field::fields;
@@ -126,13 +126,13 @@ pub fn health(object: &Value) -> Health {
     let entries = entries(&status);
     let course = Course::of(&entries, object);
     let conditions = conditions(&entries, &status, course);
-    let fields = fields(&entries, &status, course);
+    let mut fields = fields(&entries, &status, course);
+    fields.extend(stop(object));
     let errors = errors(&entries, &status);
     let behind = behind(object, &conditions.observed);
     let all = All { conditions: conditions.said, fields, errors };
     let unknown = all.unknown();
-    let mut facts = all.facts();
-    facts.extend(suspended(object));
+    let facts = all.facts();
     let is_bad = facts.iter().any(|fact| fact.sign == Sign::Bad);
     Health { facts, unknown: if is_bad { Vec::new() } else { unknown }, behind }
 }
@@ -197,17 +197,6 @@ impl All {
         let all = self.conditions.into_iter().chain(self.fields).chain(self.errors);
         all.map(|said| said.fact(is_ready, is_accused)).collect()
     }
-}
-
-/// That somebody has told the controller to leave the object as it is, or to stop it.
-fn suspended(object: &Value) -> Option<Fact> {
-    let (field, _) = stop_of(object)?;
-    Some(Fact {
-        id: SUSPENDED,
-        at: format!("spec.{field}"),
-        says: "true".to_owned(),
-        sign: Sign::Paused,
-    })
 }
 
 /// A condition about the whole object says that it does not work.

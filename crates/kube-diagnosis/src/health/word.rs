@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 /// Words for what is broken. `stall` is also in "install", and `fault` in "default".
 const FAILING: &str = r"fail|error|(^|_)err|degraded|missing|unhealthy|unavailable|unreachable|lost|out ?of ?sync|invalid|reject|abort|broken|offline|crash|oom_?kill|\bstall|\bfault|denied|refused|expired|corrupt|time(d ?)?out|back-?off|exceeded|cannot|\bunable|not ?enough|insufficient|not_?found|unschedulable|evicted|pressure|no_quorum|abnormal|already[ _-]?(claimed|taken|in[ _-]?use)|^(red|critical)$";
 /// Words for what a controller does.
-const WORKING: &str = r"progress|reconciling|creating|provisioning|starting|initializing|deploying|updating|upgrading|scaling|rolling|installing|issuing|resolving|relocating|moving|importing|cloning|uploading|transferring|restoring|recovering|promoting|migrating|resizing|rebalancing|bootstrapping|synchronizing|switching|switch-?over|setting[ _-]?up|applying|deleting|terminating|uninstalling|being (created|deployed|started|restarted|applied|upgraded)";
+const WORKING: &str = r"progress|reconciling|creating|provisioning|starting|initializing|deploying|updating|upgrading|scaling|rolling|installing|issuing|resolving|relocating|moving|importing|cloning|uploading|transferring|restoring|recovering|promoting|migrating|resizing|rebalancing|bootstrapping|synchronizing|switching|switch-?over|setting[ _-]?up|applying|deleting|terminating|uninstalling|stopping|resuming|being (created|deployed|started|restarted|applied|upgraded)";
 
 fn pattern(text: &str) -> Regex {
     #[expect(
@@ -56,8 +56,9 @@ static IS_WORKING: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i){WOR
 static IS_IDLE: LazyLock<Regex> =
     LazyLock::new(|| pattern(&format!(r"(?i)(^|[^a-z])(no|not|non|0)[ _-]?({WORKING})")));
 static PAUSED: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)paused$"));
-static STOPPED: LazyLock<Regex> =
-    LazyLock::new(|| pattern("(?i)suspended$|^(stopped|halted|hibernated|hibernation)$"));
+static STOPPED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern("(?i)suspended$|^(stopped|halted|hibernated|hibernating|hibernation)$")
+});
 /// What is not paused, though `RunPaused` is; and who is suspended has not asked for it.
 static NOT_PAUSED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
