@@ -1,11 +1,11 @@
 //! What an object is in the middle of, beside which it need not be ready: it is at work, or somebody has
 //! stopped it.
 
-use super::condition::{course_of, listed};
+use super::conditions::{course_of, listed};
 use super::entry::Entry;
 use super::word::{is_failing, is_paused, is_stopped, is_under_way};
 use super::{SUSPENDED, Said, Sign, Sure};
-use crate::object::{filled, is_deleting};
+use crate::object::{is_deleting, text};
 use serde_json::Value;
 
 /// Fields that say that somebody has stopped the object.
@@ -61,7 +61,7 @@ impl Course {
         let is_synced = object["status"]["operationState"]["phase"] == "Running";
         let is_working = is_synced || is_deleting(object);
         // of a Workflow of Argo Workflows, whose phase is Failed then
-        let is_cancelled = filled(&object["spec"]["shutdown"]).is_some();
+        let is_cancelled = ["Stop", "Terminate"].contains(&text(&object["spec"]["shutdown"]));
         words
             .map(Self::of_word)
             .chain(flags.map(|entry| Self::of_pause(&entry.at)))
