@@ -103,9 +103,8 @@ fn hint(entry: &Entry<'_>, course: Course) -> Option<Hint> {
 /// What a field says that is yes or no.
 fn flag(entry: &Entry<'_>, course: Course) -> Option<Hint> {
     let name = entry.at.as_str();
-    let is_yes = yes(entry.value);
     if FLAGS.contains(&name) {
-        return match is_yes? {
+        return match yes(entry.value)? {
             true => Some(Sure(Sign::Good)),
             false if course.is_paused => None,
             // what is new is not ready yet
@@ -121,7 +120,8 @@ fn flag(entry: &Entry<'_>, course: Course) -> Option<Hint> {
     } else {
         return None;
     };
-    is_yes?.then_some(hint)
+    // `failed: 0/0` counts
+    (*entry.value == true || *entry.value == "true").then_some(hint)
 }
 
 /// Whether a field says yes: `true`, or `3/3`.
