@@ -176,11 +176,20 @@ fn is_error(lower: &str) -> bool {
 }
 
 /// What is past, or desired: `history` of Argo CD and Flux, `ceph.previousHealth` of Rook,
-/// `retriesStatus` of Tekton.
+/// `retriesStatus` of Tekton, `recentMaintenance` of Velero.
 fn is_past(name: &str) -> bool {
     const NAMES: [&str; 5] = ["history", "deprecated", "operation", "syncResult", "retriesStatus"];
-    const PREFIXES: [&str; 8] =
-        ["previous", "prior", "old", "desired", "target", "expected", "next", "previous_"];
+    const PREFIXES: [&str; 9] = [
+        "previous",
+        "prior",
+        "old",
+        "recent",
+        "desired",
+        "target",
+        "expected",
+        "next",
+        "previous_",
+    ];
     let is_prefixed = PREFIXES
         .iter()
         .filter_map(|prefix| name.strip_prefix(prefix))
