@@ -45,11 +45,94 @@ fn statuses() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What the rest of an object says of its status.
 #[test]
-fn what_somebody_has_suspended_is_paused() {
-    let object = json!({"spec": {"suspend": true}, "status": {"phase": "Ready"}});
-    let found = health(&object);
-    assert!(found.unknown.is_empty());
-    let paused = found.facts.iter().find(|fact| fact.sign == Sign::Paused);
-    assert_eq!(paused.map(|fact| fact.at.as_str()), Some("spec.suspend"));
+fn the_rest_of_the_object_counts() {
+    let not_ready = |reason: &str| json!({"conditions": [{"type": "Ready", "status": "False", "reason": reason}]});
+    let deleted = "2026-11-30T10:00:00Z";
+    for (rest, status, wanted) in [
+        // Flux
+        (json!({"spec": {"suspend": true}}), json!({"phase": "Ready"}), "healthy: paused"),
+        (json!({"spec": {"suspend": false}}), json!({"phase": "Ready"}), "healthy"),
+        // KubeRay
+        (json!({"spec": {"suspend": true}}), not_ready("HeadPodNotFound"), "healthy: paused"),
+        (json!({"spec": {"suspend": false}}), not_ready("HeadPodNotFound"), "broken: not-ready"),
+        // Percona
+        (json!({"spec": {"pause": true}}), json!({"state": "paused"}), "healthy: paused"),
+        // Cluster API
+        (json!({"spec": {"paused": true}}), not_ready("NotReady"), "healthy: paused"),
+        (json!({"spec": {"paused": true}}), not_ready("CreateError"), "broken: not-ready, paused"),
+        // Argo Workflows
+        (json!({"spec": {"shutdown": "Stop"}}), json!({"phase": "Failed"}), "healthy: paused"),
+        (json!({"spec": {"shutdown": ""}}), json!({"phase": "Failed"}), "broken: unhealthy"),
+        // of any operator
+        (json!({"metadata": {"deletionTimestamp": deleted}}), not_ready("Gone"), "unknown"),
+        (
+            json!({"metadata": {"deletionTimestamp": deleted}}),
+            not_ready("DeleteError"),
+            "broken: not-ready",
+        ),
+    ] {
+        let mut object = rest;
+        object["status"] = status;
+        assert_eq!(told(&health(&object)), wanted, "{object}");
+    }
+}
+
+#[test]
+fn who_stopped_it_is_told_with_the_field() {
+    let at = |object: &Value| {
+        let paused = health(object).facts.into_iter().find(|fact| fact.sign == Sign::Paused);
+        paused.map(|fact| (fact.id, fact.at))
+    };
+    let suspended = json!({"spec": {"suspend": true}, "status": {"phase": "Ready"}});
+    assert_eq!(at(&suspended), Some(("suspended", "spec.suspend".to_owned())));
+    let stopped = json!({"spec": {"shutdown": "Stop"}, "status": {"phase": "Failed"}});
+    assert_eq!(at(&stopped), Some(("cancelled", "phase".to_owned())));
+    let cancelled = json!({"status": {"conditions": [
+        {"type": "Succeeded", "status": "False", "reason": "PipelineRunCancelled"}]}});
+    assert_eq!(at(&cancelled), Some(("cancelled", "Succeeded".to_owned())));
+}
+
+#[test]
+fn the_message_of_what_is_bad_is_quoted() {
+    let message = "BMC unreachable";
+    for status in [
+        json!({"phase": "Failed", "message": message}),
+        json!({"phase": "Failed", "errorMessage": message}),
+        json!({"phase": "Failed", "failureMessage": message}),
+        json!({"phase": "Failed", "phaseReason": message}),
+        json!({"phase": "Failed", "reason": message}),
+        json!({"phase": "Failed", "description": message}),
+        json!({"phase": "Failed", "messages": [message]}),
+        json!({"phase": "Failed", "message": [message]}),
+        json!({"phase": "Failed", "error": message}),
+        json!({"phase": "Failed", "errors": [message]}),
+        json!({"phase": "Failed", "errors": [{"message": message}]}),
+        json!({"phase": "Failed", "errors": [{"description": message}]}),
+        json!({"phase": "Failed", "error": {"message": message}}),
+        json!({"phase": "Failed", "failureReason": message}),
+        json!({"phase": "Failed", "failureMessages": [message]}),
+        json!({"phase": "Failed", "errorMessages": [message]}),
+        json!({"phase": "Failed", "validationErrors": [message]}),
+        json!({"phase": "Failed", "statusMessage": message}),
+        json!({"phase": "Failed", "problems": [message]}),
+        json!({"syncStatus": "Failed", "lastSyncError": message}),
+        json!({"stageStatus": "failed", "lastMessage": message}),
+        json!({"state": {"phase": "Failed", "message": message}}),
+        json!({"operationState": {"phase": "Failed", "message": message}}),
+        json!({"conditions": [{"type": "Ready", "status": "False", "message": message}]}),
+        json!({"conditions": {"Ready": {"status": "False", "message": message}}}),
+        json!({"conditions": [{"type": "Ready", "status": "False", "error": message}]}),
+        json!({"conditions": [{"type": "Ready", "status": "False"}], "errorMessage": message}),
+        json!({"sealed": true, "message": message}),
+        json!({"healthy": false, "message": message}),
+    ] {
+        let found = health(&json!({"status": status}));
+        let bad = found.facts.iter().filter(|fact| fact.sign == Sign::Bad);
+        let says: Vec<&str> = bad.map(|fact| fact.says.as_str()).collect();
+        let quoted = says.iter().filter(|says| says.contains(message)).count();
+        let is_raw = says.iter().any(|says| says.contains('{'));
+        assert!(quoted == 1 && !is_raw, "{status}: {says:?}");
+    }
 }

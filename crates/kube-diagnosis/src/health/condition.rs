@@ -1,27 +1,18 @@
-//! The conditions of a status, at any depth.
+//! What a condition says.
 
 use super::course::Course;
-use super::entry::Entry;
 use super::kind::{
     BLOCKED, is_abnormal, is_at_work, is_denial, is_opposite, is_summary, is_verdict, is_vital,
     plain_type,
 };
 use super::word::{Reason, is_cancelled, is_failing, is_paused, is_working, tells_failure};
-use super::{CANCELLED, CONDITION, Doubt, Fails, Hint, NOT_READY, Part, STALLED, Said, Sign, Sure};
+use super::{CANCELLED, CONDITION, Doubt, Fails, Hint, NOT_READY, Part, STALLED, Sign, Sure};
 use crate::object::{filled, text};
-use serde_json::{Value, json};
-
-/// The conditions of a status.
-pub(super) struct Conditions {
-    pub(super) said: Vec<Said>,
-    /// The generation of the spec that each of them is about, where it says so: the place of its list,
-    /// and the generation.
-    pub(super) observed: Vec<(String, i64)>,
-}
+use serde_json::Value;
 
 /// A condition.
 #[expect(clippy::struct_excessive_bools, reason = "a condition may be several of these")]
-struct Condition {
+pub(super) struct Condition {
     kind: String,
     status: &'static str,
     reason: Reason,
@@ -32,85 +23,14 @@ struct Condition {
     /// Of severity `Info`, as Cluster API writes it.
     is_info: bool,
     /// About the last of several attempts.
-    is_last: bool,
-    /// It is written like a state: `ready`. Operators of Percona add one for every state that the object
-    /// was in, so that of these only the ones that are False are about now.
+    pub(super) is_last: bool,
+    /// It is a word, written like a state: `ready`. Operators of Percona add one for every state that
+    /// the object was in, so that of these only the ones that are False are about now.
     is_lower: bool,
     /// The phase of its object.
-    phase: String,
+    pub(super) phase: String,
     /// What its object is in the middle of.
-    course: Course,
-}
-
-pub(super) fn conditions(entries: &[Entry<'_>], status: &Value, course: Course) -> Conditions {
-    let mut found = Conditions { said: Vec::new(), observed: Vec::new() };
-    for list in entries.iter().filter(|entry| entry.key.list) {
-        let place = place(&list.at);
-        let all = listed(list.value);
-        let course = course.or(course_of(&all));
-        for one in &all {
-            let phase = text(&status["phase"]).to_owned();
-            let is_last = list.is_last() || text(&one["type"]).starts_with("Last");
-            let read = Condition { course, phase, is_last, ..Condition::of(one) };
-            if let Some(generation) = generation(&one["observedGeneration"]) {
-                found.observed.push((place.clone(), generation));
-            }
-            let at = format!("{place}{}", text(&one["type"]));
-            found.said.extend(read.hint().map(|hint| Said {
-                id: read.id(hint),
-                at,
-                says: says(one, read.status),
-                hint,
-                is_whole: true,
-            }));
-        }
-    }
-    found
-}
-
-/// The conditions of a list; those of a map have their types as keys.
-pub(super) fn listed(value: &Value) -> Vec<Value> {
-    let with_type = |(kind, one): (&String, &Value)| match one {
-        Value::Object(fields) => {
-            let mut fields = fields.clone();
-            fields.insert("type".to_owned(), kind.as_str().into());
-            Value::Object(fields)
-        }
-        status => json!({"type": kind, "status": status}),
-    };
-    let all = match value {
-        Value::Object(fields) => fields.iter().map(with_type).collect(),
-        Value::Array(items) => items.clone(),
-        _ => Vec::new(),
-    };
-    all.into_iter().filter(|one| one["type"].is_string()).collect()
-}
-
-/// What the conditions of a list say that the object is in the middle of.
-pub(super) fn course_of(conditions: &[Value]) -> Course {
-    conditions
-        .iter()
-        .map(|one| Condition::of(one).course_of_own(one))
-        .fold(Course::default(), Course::or)
-}
-
-/// A generation; that of Argo Rollouts is a string.
-pub(super) fn generation(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
-}
-
-/// Where a list of conditions is: `parents[0] `; empty for those of the object.
-fn place(at: &str) -> String {
-    let (above, _) = at.rsplit_once('.').unwrap_or_default();
-    if above.is_empty() { String::new() } else { format!("{above} ") }
-}
-
-/// `False, Failed: the message`.
-fn says(condition: &Value, status: &str) -> String {
-    let status = filled(&condition["status"]).unwrap_or(status);
-    let reason = filled(&condition["reason"]).map(|reason| format!(", {reason}"));
-    let message = filled(&condition["message"]).map(|message| format!(": {message}"));
-    format!("{status}{}{}", reason.unwrap_or_default(), message.unwrap_or_default())
+    pub(super) course: Course,
 }
 
 fn status(value: &Value) -> &'static str {
@@ -127,13 +47,17 @@ fn status(value: &Value) -> &'static str {
 }
 
 impl Condition {
-    fn of(condition: &Value) -> Self {
+    pub(super) fn of(condition: &Value) -> Self {
         let kind = text(&condition["type"]);
         let reason = text(&condition["reason"]);
+        let status = status(&condition["status"]);
+        // `MinimumReplicasUnavailable` of a Deployment says no more than that it is not Available
+        let repeats = kind == "Available" && status == "False" && reason.ends_with("Unavailable");
+        let read = Reason::of(reason);
         Self {
             kind: plain_type(kind),
-            status: status(&condition["status"]),
-            reason: Reason::of(reason),
+            status,
+            reason: Reason { is_failing: read.is_failing && !repeats, ..read },
             is_explained: !reason.is_empty(),
             tells_failure: tells_failure(text(&condition["message"])),
             is_info: condition["severity"] == "Info",
@@ -146,12 +70,22 @@ impl Condition {
         }
     }
 
+    /// `False, Failed: the message`.
+    pub(super) fn says(&self, condition: &Value) -> String {
+        let status = filled(&condition["status"]).unwrap_or(self.status);
+        let reason = filled(&condition["reason"]).map(|reason| format!(", {reason}"));
+        // `error` is of Bank-Vaults
+        let message = ["message", "error"].into_iter().find_map(|name| filled(&condition[name]));
+        let message = message.map(|message| format!(": {message}"));
+        format!("{status}{}{}", reason.unwrap_or_default(), message.unwrap_or_default())
+    }
+
     fn is_true(&self) -> bool {
         self.status == "True"
     }
 
     /// What it says by itself that the object is in the middle of.
-    fn course_of_own(&self, condition: &Value) -> Course {
+    pub(super) fn course_of_own(&self, condition: &Value) -> Course {
         if self.is_true() {
             let kind = if self.is_lower { "" } else { self.kind.as_str() };
             let is_working = is_at_work(kind) && !self.reason.is_failing && !self.reason.is_done;
@@ -163,7 +97,7 @@ impl Condition {
         Course { is_working: self.status == "False" && is_working, ..Course::default() }
     }
 
-    fn id(&self, hint: Hint) -> &'static str {
+    pub(super) fn id(&self, hint: Hint) -> &'static str {
         if hint == Sure(Sign::Paused) && self.is_cancelled() {
             CANCELLED
         } else if is_verdict(&self.kind) {
@@ -187,7 +121,7 @@ impl Condition {
     }
 
     /// What it says; none if it is not about whether the object works.
-    fn hint(&self) -> Option<Hint> {
+    pub(super) fn hint(&self) -> Option<Hint> {
         let is_true = self.is_true();
         let bad = if self.is_last { Part } else { Sure(Sign::Bad) };
         let kind = self.kind.as_str();

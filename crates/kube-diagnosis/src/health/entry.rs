@@ -1,8 +1,8 @@
 //! The parts of a status that can say something of its object.
 
 use super::Sign;
+use super::told::told;
 use super::word::sign;
-use crate::object::{array, filled};
 use serde_json::{Map, Value};
 
 /// What a key says of its value, and of all that is below it.
@@ -92,7 +92,9 @@ fn collect<'a>(value: &'a Value, above: &Above, found: &mut Vec<Entry<'a>>) {
 }
 
 fn entry<'a>(value: &'a Value, key: Key, place: &Above) -> Option<Entry<'a>> {
-    if !(key.says() || place.depth == 1) {
+    // the time of a failure may be in an object: `lastError.time`
+    let is_timed = place.key.failed || place.key.succeeded;
+    if !(key.says() || is_timed || place.depth == 1) {
         return None;
     }
     let sign = value.as_str().filter(|_| key.word).map(sign);
@@ -104,17 +106,24 @@ fn entry<'a>(value: &'a Value, key: Key, place: &Above) -> Option<Entry<'a>> {
     Some(Entry { at, depth, value, key, above, sign, why: None, is_numbered })
 }
 
-/// The text that stands beside a word and says why it is so: `message`, `reason`, `phaseReason`.
+/// The text that stands beside a word and says why it is so: `message`, `phaseReason`, `problems` of
+/// the Logging operator, `lastMessage` of Grafana. The last error says why only where it is beside what
+/// has failed; other errors are told by themselves.
 fn why(fields: &Map<String, Value>, name: &str) -> Option<String> {
+    const NAMES: [&str; 7] = [
+        "message",
+        "reason",
+        "messages",
+        "description",
+        "problems",
+        "statusMessage",
+        "lastMessage",
+    ];
     let own = [format!("{name}Message"), format!("{name}Reason")];
-    let names = ["message", "reason"].into_iter().chain(own.iter().map(String::as_str));
-    names.filter_map(|name| lines(fields.get(name)?)).next()
-}
-
-/// A text, or the texts of a list (Percona).
-fn lines(value: &Value) -> Option<String> {
-    let all: Vec<&str> = array(value).filter_map(filled).collect();
-    filled(value).map(str::to_owned).or_else(|| (!all.is_empty()).then(|| all.join("; ")))
+    let names = NAMES.into_iter().chain(own.iter().map(String::as_str));
+    let last = fields.iter().filter(|(name, _)| Key::of(name).error && Key::of(name).last);
+    let values = names.filter_map(|name| fields.get(name)).chain(last.map(|(_, value)| value));
+    values.filter_map(told).next()
 }
 
 impl Key {
@@ -157,7 +166,7 @@ impl Key {
 /// Whether a field is for errors: `error`, `lastErrors`, `failureMessage`, `lastFailure`.
 fn is_error(lower: &str) -> bool {
     let ends = |text: &str, with: &[&str]| with.iter().any(|end| text.ends_with(end));
-    let what = ["message", "reason", "msg", "description", "detail", "details"]
+    let what = ["message", "messages", "reason", "msg", "description", "detail", "details"]
         .iter()
         .find_map(|end| lower.strip_suffix(end));
     let what = what.map(|rest| rest.strip_suffix('_').unwrap_or(rest));
@@ -167,11 +176,20 @@ fn is_error(lower: &str) -> bool {
 }
 
 /// What is past, or desired: `history` of Argo CD and Flux, `ceph.previousHealth` of Rook,
-/// `retriesStatus` of Tekton.
+/// `retriesStatus` of Tekton, `recentMaintenance` of Velero.
 fn is_past(name: &str) -> bool {
     const NAMES: [&str; 5] = ["history", "deprecated", "operation", "syncResult", "retriesStatus"];
-    const PREFIXES: [&str; 8] =
-        ["previous", "prior", "old", "desired", "target", "expected", "next", "previous_"];
+    const PREFIXES: [&str; 9] = [
+        "previous",
+        "prior",
+        "old",
+        "recent",
+        "desired",
+        "target",
+        "expected",
+        "next",
+        "previous_",
+    ];
     let is_prefixed = PREFIXES
         .iter()
         .filter_map(|prefix| name.strip_prefix(prefix))

@@ -1,9 +1,9 @@
 //! The fields of a status that hold errors.
 
 use super::entry::Entry;
+use super::told::told;
 use super::word::affirmed;
 use super::{ERROR, Fails, Part, Said, Sign, Sure};
-use crate::object::filled;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(super) fn errors(entries: &[Entry<'_>], status: &Value) -> Vec<Said> {
     let is_usable = status["readyToUse"] == true;
     let fields = entries.iter().filter(|entry| entry.key.error && !entry.above.error);
     let said = fields.filter_map(|entry| {
-        let says = message(entry.value).filter(|text| is_error(text))?;
+        let says = told(entry.value).filter(|text| is_error(text))?;
         let hint = match entry.is_last() {
             // it is over
             true if has_recovered => return None,
@@ -30,26 +30,6 @@ pub(super) fn errors(entries: &[Entry<'_>], status: &Value) -> Vec<Said> {
         Some(Said { id: ERROR, at: entry.at.clone(), says, hint, is_whole: false })
     });
     said.collect()
-}
-
-/// What a field for errors holds; none if that is no error. A number is that of several attempts.
-fn message(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(inner(text).unwrap_or_else(|| text.clone())),
-        Value::Object(fields) if fields.get("message").is_some_and(|one| !one.is_null()) => {
-            message(&value["message"])
-        }
-        Value::Object(fields) => (!fields.is_empty()).then(|| value.to_string()),
-        Value::Array(items) => (!items.is_empty()).then(|| value.to_string()),
-        Value::Bool(true) => Some("true".to_owned()),
-        Value::Null | Value::Bool(false) | Value::Number(_) => None,
-    }
-}
-
-/// The message of an error that is JSON in a string (Flink).
-fn inner(text: &str) -> Option<String> {
-    let error: Value = serde_json::from_str(text).ok()?;
-    filled(&error["message"]).map(str::to_owned)
 }
 
 fn is_error(text: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::course::{Course, STOPS};
 use super::entry::Entry;
-use super::word::{is_absent, is_cancelled, is_failing};
+use super::word::{is_absent, is_cancelled, is_failing, is_out_of_sync};
 use super::{CANCELLED, Doubt, Hint, Part, Said, Sign, Sure, UNHEALTHY};
 use crate::object::filled;
 use serde_json::Value;
@@ -33,7 +33,7 @@ pub(super) fn fields(entries: &[Entry<'_>], status: &Value, course: Course) -> V
         .into_iter()
         .find(|depth| all.iter().any(|(entry, _)| entry.depth == *depth && !entry.is_part()));
     let said = |(entry, hint): (&Entry<'_>, Hint)| Said {
-        id: id(entry),
+        id: id(entry, course),
         at: entry.at.clone(),
         says: says(entry),
         hint,
@@ -43,8 +43,10 @@ pub(super) fn fields(entries: &[Entry<'_>], status: &Value, course: Course) -> V
     all.into_iter().map(said).chain(doubt).chain(count(status)).collect()
 }
 
-fn id(entry: &Entry<'_>) -> &'static str {
-    if entry.value.as_str().is_some_and(is_cancelled) { CANCELLED } else { UNHEALTHY }
+fn id(entry: &Entry<'_>, course: Course) -> &'static str {
+    let is_ended = course.is_cancelled && entry.sign == Some(Sign::Bad) && !entry.is_part();
+    let is_so = is_ended || entry.value.as_str().is_some_and(is_cancelled);
+    if is_so { CANCELLED } else { UNHEALTHY }
 }
 
 /// The word, with why it is so where it is not good.
@@ -87,9 +89,11 @@ fn hint(entry: &Entry<'_>, course: Course) -> Option<Hint> {
     let word = entry.value.as_str().filter(|word| !word.is_empty())?;
     match sign {
         Sign::Bad if entry.is_part() => Some(Part),
+        Sign::Bad if course.is_cancelled => Some(Sure(Sign::Paused)),
         // of a Flink job that is suspended or upgraded, the JobManager is MISSING
         Sign::Bad if is_absent(word) && course.is_stopped => None,
-        Sign::Bad if is_absent(word) && course.is_working => Some(Sure(Sign::Open)),
+        Sign::Bad if course.is_working && is_absent(word) => Some(Sure(Sign::Open)),
+        Sign::Warning if course.is_working && is_out_of_sync(word) => Some(Sure(Sign::Open)),
         Sign::Paused if entry.is_part() && is_cancelled(word) => None,
         sign => Some(Sure(sign)),
     }
@@ -98,9 +102,8 @@ fn hint(entry: &Entry<'_>, course: Course) -> Option<Hint> {
 /// What a field says that is yes or no.
 fn flag(entry: &Entry<'_>, course: Course) -> Option<Hint> {
     let name = entry.at.as_str();
-    let is_yes = yes(entry.value);
     if FLAGS.contains(&name) {
-        return match is_yes? {
+        return match yes(entry.value)? {
             true => Some(Sure(Sign::Good)),
             false if course.is_paused => None,
             // what is new is not ready yet
@@ -116,7 +119,8 @@ fn flag(entry: &Entry<'_>, course: Course) -> Option<Hint> {
     } else {
         return None;
     };
-    is_yes?.then_some(hint)
+    // `failed: 0/0` counts
+    (*entry.value == true || *entry.value == "true").then_some(hint)
 }
 
 /// Whether a field says yes: `true`, or `3/3`.

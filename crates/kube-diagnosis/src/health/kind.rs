@@ -16,7 +16,7 @@ const VERDICTS: [&str; 10] = [
     "Succeeded",
 ];
 /// Ends of conditions that count in their place: `ClusterAvailable`, `ReconcileSuccess`, `Complete`.
-const SUMMARIES: [&str; 10] = [
+const SUMMARIES: [&str; 13] = [
     "Ready",
     "Available",
     "Healthy",
@@ -27,6 +27,9 @@ const SUMMARIES: [&str; 10] = [
     "Reachable",
     "Complete",
     "Completed",
+    "UpToDate",
+    "Admitted",
+    "Valid",
 ];
 /// The opposites of Ready and Available: True while the object is made, too (Strimzi).
 const OPPOSITES: [&str; 3] = ["NotReady", "Unready", "Unavailable"];
@@ -44,7 +47,7 @@ const ABNORMAL: [&str; 10] = [
     BLOCKED,
 ];
 /// Ends of those.
-const ABNORMAL_ENDS: [&str; 17] = [
+const ABNORMAL_ENDS: [&str; 18] = [
     "Degraded",
     "Failed",
     "Failure",
@@ -62,6 +65,7 @@ const ABNORMAL_ENDS: [&str; 17] = [
     "Crashing",
     "TimedOut",
     "OutOfSync",
+    "Unsupported",
 ];
 /// May be what somebody wants, until they approve it.
 pub(super) const BLOCKED: &str = "Blocked";
@@ -104,9 +108,11 @@ pub(super) fn is_denial(kind: &str) -> bool {
 }
 
 /// Without these, the object does not work even if it is Ready: a certificate that is not renewed, a
-/// Vault that is not reached.
+/// Vault that is not reached, a policy that is not valid.
 pub(super) fn is_vital(kind: &str) -> bool {
-    kind == "Issuing" || kind.ends_with("Reachable") || kind.ends_with("Connected")
+    matches!(kind, "Issuing" | "Valid")
+        || kind.ends_with("Reachable")
+        || kind.ends_with("Connected")
 }
 
 /// Whether the controller is at work while it is True: `ScalingUp` of Cluster API, `Progressing`.

@@ -5,17 +5,21 @@
 //! conventions, "Typical status properties"), so the words and names here are those that controllers
 //! use.
 
+mod all;
 mod condition;
+mod conditions;
 mod course;
 mod entry;
 mod error;
 mod field;
 mod kind;
 mod observed;
+mod told;
 mod word;
 
-use self::condition::conditions;
-use self::course::Course;
+use self::all::All;
+use self::conditions::conditions;
+use self::course::{Course, stop};
 use self::entry::entries;
 use self::error::errors;
 use self::field::fields;
@@ -125,89 +129,15 @@ pub fn health(object: &Value) -> Health {
     let entries = entries(&status);
     let course = Course::of(&entries, object);
     let conditions = conditions(&entries, &status, course);
-    let fields = fields(&entries, &status, course);
+    let mut fields = fields(&entries, &status, course);
+    fields.extend(stop(object));
     let errors = errors(&entries, &status);
     let behind = behind(object, &conditions.observed);
     let all = All { conditions: conditions.said, fields, errors };
     let unknown = all.unknown();
-    let mut facts = all.facts();
-    facts.extend(suspended(object));
+    let facts = all.facts();
     let is_bad = facts.iter().any(|fact| fact.sign == Sign::Bad);
     Health { facts, unknown: if is_bad { Vec::new() } else { unknown }, behind }
-}
-
-/// All that a status says.
-struct All {
-    conditions: Vec<Said>,
-    fields: Vec<Said>,
-    errors: Vec<Said>,
-}
-
-impl All {
-    /// What is about the whole object.
-    fn about_whole(&self) -> impl Iterator<Item = &Said> {
-        let words = self.fields.iter().filter(|said| said.is_whole);
-        verdicts(&self.conditions).into_iter().chain(words)
-    }
-
-    fn is_accused(&self) -> bool {
-        verdicts(&self.conditions).iter().any(|said| said.is(Sign::Bad))
-    }
-
-    fn is_ready(&self) -> bool {
-        let is_open = |said: &&Said| said.is(Sign::Open) || said.hint == Doubt;
-        !self.is_accused()
-            && !verdicts(&self.conditions).iter().any(is_open)
-            && self.about_whole().any(|said| said.is(Sign::Good))
-    }
-
-    /// Why it is not known whether the object works; empty if it is.
-    fn unknown(&self) -> Vec<String> {
-        let is_ready = self.is_ready();
-        let has_verdict = verdicts(&self.conditions).iter().any(|said| said.id == NOT_READY);
-        let beside = || self.conditions.iter().chain(&self.fields);
-        let doubts = || beside().filter(|said| said.hint == Doubt);
-        let is_open = |said: &&Said| said.is(Sign::Open);
-        let errors = || {
-            let is_open = |said: &&Said| said.is(Sign::Open) || said.hint == Part && !is_ready;
-            self.errors.iter().filter(is_open)
-        };
-        // a word of its own beside Ready says nothing
-        let of_whole = |said: &&Said| is_open(said) && (!has_verdict || said.id == NOT_READY);
-        let is_open_at_all = self.about_whole().any(|said| of_whole(&said))
-            || doubts().next().is_some()
-            || errors().next().is_some();
-        let is_said = |said: &Said| said.is(Sign::Good) || said.is(Sign::Paused);
-        let speaks = self.about_whole().chain(&self.conditions).any(is_said);
-        if speaks && !is_open_at_all {
-            return Vec::new();
-        }
-        let parts = beside().filter(|said| said.hint == Part && !is_ready);
-        let open = self.about_whole().filter(is_open).chain(doubts()).chain(parts).chain(errors());
-        let told: Vec<String> = open.map(|said| format!("{} is {}", said.at, said.says)).collect();
-        if told.is_empty() {
-            return vec!["nothing in its status says whether it is ready".to_owned()];
-        }
-        told
-    }
-
-    fn facts(self) -> Vec<Fact> {
-        let (is_ready, is_accused) = (self.is_ready(), self.is_accused());
-        let all = self.conditions.into_iter().chain(self.fields).chain(self.errors);
-        all.map(|said| said.fact(is_ready, is_accused)).collect()
-    }
-}
-
-/// That somebody has told the controller to leave the object as it is (Flux, Argo Rollouts, and
-/// others).
-fn suspended(object: &Value) -> Option<Fact> {
-    let field = ["suspend", "paused"].into_iter().find(|field| object["spec"][*field] == true)?;
-    Some(Fact {
-        id: SUSPENDED,
-        at: format!("spec.{field}"),
-        says: "true".to_owned(),
-        sign: Sign::Paused,
-    })
 }
 
 /// A condition about the whole object says that it does not work.
@@ -224,13 +154,3 @@ const CANCELLED: &str = "cancelled";
 const SUSPENDED: &str = "suspended";
 /// A field holds an error.
 const ERROR: &str = "error-reported";
-
-/// The conditions about the whole object; without any, those that count in their place.
-fn verdicts(conditions: &[Said]) -> Vec<&Said> {
-    let of = |id: &'static str| conditions.iter().filter(move |said| said.id == id);
-    let verdicts: Vec<&Said> = of(NOT_READY).collect();
-    if !verdicts.is_empty() {
-        return verdicts;
-    }
-    of(CONDITION).filter(|said| said.is(Sign::Good) || said.is(Sign::Open)).collect()
-}

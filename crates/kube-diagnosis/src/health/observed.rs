@@ -1,6 +1,6 @@
 //! Whether the controller of an object has observed its current spec.
 
-use super::condition::generation;
+use super::conditions::generation;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -6,10 +6,9 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// Words for what is broken. `stall` is also in "install", and `fault` in "default".
-const FAILING: &str = r"fail|error|(^|_)err|degraded|missing|unhealthy|unavailable|unreachable|lost|invalid|reject|abort|broken|offline|crash|oom_?kill|\bstall|\bfault|denied|refused|expired|corrupt|time(d ?)?out|back-?off|exceeded|cannot|\bunable|not ?enough|insufficient|not_?found|unschedulable|evicted|pressure|no_quorum|^(red|critical)$";
-/// Words for what a controller does. What waits for something need not be one of them: it may wait for
-/// what never comes.
-const WORKING: &str = r"progress|reconciling|creating|provisioning|starting|initializing|deploying|updating|upgrading|scaling|rolling|installing|issuing|resolving|relocating|moving|importing|cloning|uploading|transferring|restoring|recovering|promoting|migrating|resizing|rebalancing|bootstrapping|synchronizing|switching|switch-?over|setting[ _-]?up|applying|being (created|deployed|started|restarted|applied|upgraded)";
+const FAILING: &str = r"fail|error|(^|_)err|degraded|missing|unhealthy|unavailable|unreachable|lost|invalid|reject|abort|broken|offline|crash|oom_?kill|\bstall|\bfault|denied|refused|expired|corrupt|time(d ?)?out|back-?off|exceeded|cannot|\bunable|not ?enough|insufficient|not_?found|unschedulable|evicted|pressure|no_quorum|abnormal|already[ _-]?(claimed|taken|in[ _-]?use)|^(red|critical)$";
+/// Words for what a controller does.
+const WORKING: &str = r"progress|reconciling|creating|provisioning|starting|initializing|deploying|updating|upgrading|scaling|rolling|installing|issuing|resolving|relocating|moving|importing|cloning|uploading|transferring|restoring|recovering|promoting|migrating|resizing|rebalancing|bootstrapping|synchronizing|switching|switch-?over|setting[ _-]?up|applying|deleting|terminating|uninstalling|stopping|resuming|being (created|deployed|started|restarted|applied|upgraded)";
 
 fn pattern(text: &str) -> Regex {
     #[expect(
@@ -29,6 +28,7 @@ static ABSENT: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)(^|[a-z ])not?[ _-]?(found|exists?|ready|available|running)$|(missing|unavailable|offline)$",
     )
 });
+static OUT_OF_SYNC: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)^out ?of ?sync$"));
 /// What a message says that tells of a failure.
 static TELLS_FAILURE: LazyLock<Regex> = LazyLock::new(|| {
     pattern("(?i)fail|error|denied|refused|forbidden|exceeded|invalid|crash|back-?off|timed out")
@@ -43,29 +43,31 @@ static NEGATED: LazyLock<Regex> = LazyLock::new(|| {
 static FAILOVER: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)failing[ -]?over|failover"));
 static WELL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)^(active|at ?latest ?known|attached|available|bound|completed?|deployed|enabled|established|green|happy|health_ok|healthy|in ?sync|initialized|normal|ok|online|operational|ready|reconciled|relocated|running|stable|succeeded|success(ful)?|synced|up[ -]?to[ -]?date|valid|)$|in healthy state",
+        r"(?i)^(active|at ?latest ?known|attached|available|bound|completed?|connected|deployed|enabled|established|green|happy|health_ok|healthy|in ?sync|initialized|normal|ok|online|operational|ready|reconciled|relocated|running|stable|succeed(ed)?|success(ful)?|synced|up[ -]?to[ -]?date|valid|)$|in healthy state",
     )
 });
 static WARNING: LazyLock<Regex> =
     LazyLock::new(|| pattern("(?i)^(yellow|health_warn|warning|rolled[ _-]?back|out ?of ?sync)$"));
 static UNDER_WAY: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(&format!("(?i){WORKING}|pending|waiting|initializ|outofdate|transfer"))
+    pattern(&format!("(?i){WORKING}|pending|^wait|waiting|initializ|outofdate|transfer"))
 });
 static IS_WORKING: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i){WORKING}")));
 /// `NotScalingUp`, "not progressing".
 static IS_IDLE: LazyLock<Regex> =
     LazyLock::new(|| pattern(&format!(r"(?i)(^|[^a-z])(no|not|non|0)[ _-]?({WORKING})")));
 static PAUSED: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)paused$"));
-static STOPPED: LazyLock<Regex> =
-    LazyLock::new(|| pattern("(?i)suspended$|^(stopped|halted|hibernated|hibernation)$"));
-/// What is not paused; and who is suspended has not asked for it.
+static STOPPED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern("(?i)suspended$|^(stopped|halted|hibernated|hibernating|hibernation)$")
+});
+/// What is not paused, though `RunPaused` is; and who is suspended has not asked for it.
 static NOT_PAUSED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)(no|not|un|non)[ _-]?(paused|suspended)$|(account|user|tenant|subscription|billing|payment|customer)[a-z]*[ _-]?suspended$",
+        "(?i)(not|non|^un|[^r]un)[ _-]?(paused|suspended)$|(account|user|tenant|subscription|billing|payment|customer)[a-z]*[ _-]?suspended$",
     )
 });
 static CANCELLED: LazyLock<Regex> =
-    LazyLock::new(|| pattern("(?i)^([a-z]*[^tn])?cancell?ed(runfinally)?$|^StoppedRunFinally$"));
+    LazyLock::new(|| pattern("(?i)^[a-z]*cancell?ed(runfinally)?$|^StoppedRunFinally$"));
+static NOT_CANCELLED: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)not[ _-]?cancell?ed"));
 
 /// A text without what it denies: "0 errors" is no error.
 pub(super) fn affirmed(text: &str) -> Cow<'_, str> {
@@ -124,9 +126,19 @@ pub(super) fn tells_failure(message: &str) -> bool {
     TELLS_FAILURE.is_match(&affirmed(message))
 }
 
-/// Whether a type of condition, or a word, says that a controller is at work.
+/// Whether a type of condition, or its reason, says that a controller is at work.
 pub(super) fn is_working(word: &str) -> bool {
     IS_WORKING.is_match(&plain(word)) && !IS_IDLE.is_match(word)
+}
+
+/// Whether a word says that a controller is at work, or waits for something.
+pub(super) fn is_under_way(word: &str) -> bool {
+    UNDER_WAY.is_match(&plain(word)) && !IS_IDLE.is_match(word)
+}
+
+/// Whether a word says that something is not yet as its source has it (Argo CD).
+pub(super) fn is_out_of_sync(word: &str) -> bool {
+    OUT_OF_SYNC.is_match(word)
 }
 
 /// Whether a type of condition, or a word, says that somebody has paused or stopped the object.
@@ -141,7 +153,7 @@ pub(super) fn is_stopped(word: &str) -> bool {
 
 /// Whether it says that somebody has cancelled what the object was to do.
 pub(super) fn is_cancelled(word: &str) -> bool {
-    CANCELLED.is_match(word)
+    CANCELLED.is_match(word) && !NOT_CANCELLED.is_match(word)
 }
 
 /// What a phase, a state or a health says.
