@@ -10,7 +10,7 @@ use crate::diagnostic::{Correction, nearest};
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Name of the newtype whose scalars are jq programs and not templates.
@@ -393,14 +393,20 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         let name = as_typed(name);
         let entries = self
             .entries(&format!("a mapping with the fields of `{name}` ({})", fields.join(", ")))?;
-        for entry in entries.iter().filter(|entry| !fields.contains(&entry.key.as_str())) {
+        let (own, others): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().partition(|entry| fields.contains(&entry.key.as_str()));
+        let written = own.iter().filter_map(|own| fields.iter().find(|field| **field == own.key));
+        let mut known = Known { fields, meant: written.map(|field| (*field, None)).collect() };
+        for entry in others {
+            let near = nearest(&entry.key, fields.iter().copied());
+            known.add(&entry.key, near);
             let mut fault = Fault::new(
                 "RB0102",
                 entry.key_span.clone(),
                 format!("unknown field `{}` of `{name}`", entry.key),
                 "not a field",
             )
-            .nearest(nearest(&entry.key, fields.iter().copied()));
+            .nearest(near);
             if is_rest_of_program(&entry.key) {
                 fault.label = CUT.to_owned();
             }
@@ -411,7 +417,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
             .visit_map(Fields {
                 reader: self,
                 entries: entries.iter(),
-                known: Some(Known { fields, entries }),
+                known: Some(known),
                 value: None,
             })
             .map_err(|failure| failure.at(&self.node.span))
@@ -508,24 +514,27 @@ impl<'de> de::SeqAccess<'de> for SequenceItems<'de, '_> {
     }
 }
 
-/// The fields of a struct, and all entries that are written for it.
-#[derive(Clone, Copy)]
+/// The fields of a struct, and what is written in the place of some of them.
 struct Known<'de> {
     fields: &'static [&'static str],
-    entries: &'de [Entry],
+    /// The field that is meant by a key that is none; none if several keys would be it.
+    meant: BTreeMap<&'static str, Option<&'de str>>,
 }
 
 impl<'de> Known<'de> {
-    /// The field that is meant by a key: the nearest one, if it is not there by its own name.
-    fn field(self, key: &'de str) -> Option<&'de str> {
+    /// Adds a key that is no field, and the field that is nearest to it.
+    fn add(&mut self, key: &'de str, near: Option<&'static str>) {
+        let Some(near) = near else { return };
+        let is_new = !self.meant.contains_key(near);
+        self.meant.insert(near, Some(key).filter(|_| is_new));
+    }
+
+    /// The field that is meant by a key.
+    fn field(&self, key: &'de str) -> Option<&'de str> {
         if self.fields.contains(&key) {
             return Some(key);
         }
-        let near = |key: &str| nearest(key, self.fields.iter().copied());
-        let meant = near(key)?;
-        let is_meant = |entry: &&Entry| entry.key == meant || near(&entry.key) == Some(meant);
-        let all: Vec<&Entry> = self.entries.iter().filter(is_meant).collect();
-        (all.len() == 1).then_some(meant)
+        self.meant.iter().find(|(_, own)| **own == Some(key)).map(|(field, _)| *field)
     }
 }
 
@@ -544,7 +553,7 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, DeserializeFailure> {
-        let known = self.known;
+        let known = self.known.as_ref();
         let meant = |entry: &'de Entry| {
             let key = known.map_or(Some(entry.key.as_str()), |known| known.field(&entry.key))?;
             Some((entry, key))

@@ -76,12 +76,16 @@ fn large_documents_are_checked_in_time() {
     }
     let keys = format!("{head}steps: []\n")
         + &(0..60_000).map(|index| format!("k{index}: 1\n")).collect::<String>();
+    // each of them is one letter from a field
+    let near = format!("{head}steps: []\n")
+        + &('\u{4e00}'..'\u{9c00}').map(|last| format!("step{last}: 1\n")).collect::<String>();
     let twice = format!("{head}steps: []\n") + &"k: 1\n".repeat(100_000);
     let long = format!("{head}steps: [{{id: a, value: '{}'}}]\n", "x".repeat(900_000));
     for (name, text) in [
         ("duplicates", duplicates),
         ("unknown", unknown),
         ("keys", keys),
+        ("near", near),
         ("twice", twice),
         ("long", long),
     ] {
