@@ -1,7 +1,7 @@
 //! What a runbook calls, and whether the calls fit: names, parameters, cycles.
 
 use super::body::{Body, Written};
-use super::catalogue::{Catalogue, CatalogueError, diagnose};
+use super::catalogue::{Catalogue, CatalogueError, diagnose_all};
 use super::deferred::Deferred;
 use super::deserialize::has_template;
 use super::node::Fault;
@@ -50,9 +50,7 @@ impl Calls<'_> {
                 Err(fault) => faults.push(fault),
             }
         }
-        self.diagnostics.extend(
-            faults.into_iter().map(|fault| diagnose(&runbook.file, &runbook.source, fault)),
-        );
+        self.diagnostics.extend(diagnose_all(&runbook.file, &runbook.source, faults));
         for other in called {
             self.follow(other, chain);
         }

@@ -435,8 +435,11 @@ pub(super) fn invalid(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> Cata
 }
 
 /// The faults of a file. What is corrected in one line is shown once, with the last of them.
-pub(super) fn diagnose_all(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> Vec<Diagnostic> {
-    let mut faults = faults;
+pub(super) fn diagnose_all(
+    file: &str,
+    source: &Arc<str>,
+    mut faults: Vec<Fault>,
+) -> Vec<Diagnostic> {
     join_corrections(source, &mut faults);
     faults.into_iter().map(|fault| diagnose(file, source, fault)).collect()
 }

@@ -2,6 +2,7 @@
 //! further than the text as it is.
 
 use super::node::{Fault, failure};
+use super::quoting::is_of_key;
 use std::ops::Range;
 
 /// Lines before that of a syntax error in which its cause is looked for: a quote that is not closed
@@ -208,10 +209,6 @@ impl<'a> Line<'a> {
             self.with(self.fault(place, message, &label), 0..indent, &" ".repeat(column))
         })
     }
-}
-
-fn is_of_key(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }
 
 #[cfg(test)]

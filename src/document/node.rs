@@ -408,13 +408,12 @@ impl<'a> Builder<'a> {
     fn meant_as_bool(&mut self, entries: &[Entry]) {
         let is_typed =
             || entries.iter().any(|e| e.key == "type" && e.node.as_str() == Some("bool"));
-        for entry in entries {
-            let is_bool = scalar::is_bool(&entry.key) || entry.key == "default" && is_typed();
-            let fault = self.faults.iter_mut().rev().find(|fault| fault.span == entry.node.span);
-            let Some(fault) = fault.filter(|fault| is_bool && fault.code == "RB0003") else {
-                continue;
-            };
+        let is_bool = |key: &str| scalar::is_bool(key) || key == "default" && is_typed();
+        for entry in entries.iter().filter(|entry| is_bool(&entry.key)) {
             let Some(meant) = entry.node.as_str().and_then(scalar::boolean) else { continue };
+            let is_its =
+                |fault: &&mut Fault| fault.code == "RB0003" && fault.span == entry.node.span;
+            let Some(fault) = self.faults.iter_mut().rev().find(is_its) else { continue };
             fault.label = format!("write {meant}");
             *fault = fault.clone().corrected(entry.node.span.clone(), meant);
         }

@@ -51,7 +51,7 @@ pub(super) fn unquoted(source: &str, at: usize) -> Option<Fault> {
 pub(super) fn unquoted_text(source: &str, at: usize) -> Option<Fault> {
     let (start, line) = line_at(source, at)?;
     let (key, text) = line.split_once(": ")?;
-    let is_key = key.trim_start().trim_start_matches("- ").bytes().all(is_of_key);
+    let is_key = key.trim_start().trim_start_matches("- ").chars().all(is_of_key);
     let text = text.trim();
     if !is_key
         || !text.contains(": ")
@@ -67,8 +67,8 @@ pub(super) fn unquoted_text(source: &str, at: usize) -> Option<Fault> {
     Some(fault.corrected(span, quoted))
 }
 
-fn is_of_key(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+pub(super) fn is_of_key(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }
 
 /// `expect: !.x` without quotes is a tag.

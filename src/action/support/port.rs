@@ -45,7 +45,7 @@ pub(in crate::action) fn of_pod(
         return Err(format!("{what} has no container {name}; available: {}", names.join(", ")));
     }
     let declared: Vec<&Value> = own.iter().flat_map(|container| tcp_ports(container)).collect();
-    let serving = serving(pod, &own, meant.is_some());
+    let serving = if meant.is_some() { own } else { listening(pod) };
     let numbers = |entry: &&Value| number(&entry["containerPort"]);
     match port {
         Some(HttpPort::Name(name)) => declared
@@ -71,18 +71,13 @@ pub(in crate::action) fn of_pod(
     }
 }
 
-/// The containers that may be meant where no port is given: the one that is named, or those that run
-/// beside each other and say by TCP ports or HTTP probes that they listen.
-fn serving<'a>(pod: &Value, own: &[&'a Value], is_named: bool) -> Vec<&'a Value> {
-    let is_main = |container: &Value| {
-        let mut all = pod["spec"]["containers"].as_array().into_iter().flatten();
-        all.any(|other| other == container)
-    };
+/// The containers that run beside each other and say by TCP ports or HTTP probes that they listen.
+fn listening(pod: &Value) -> Vec<&Value> {
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
     let says = |container: &&Value| {
         tcp_ports(container).next().is_some() || !asked(&[*container]).is_empty()
     };
-    let serves = |container: &&&Value| is_main(container) && says(container);
-    if is_named { own.to_vec() } else { own.iter().filter(serves).copied().collect() }
+    containers.filter(says).collect()
 }
 
 fn tcp_ports(container: &Value) -> impl Iterator<Item = &Value> {

@@ -97,26 +97,11 @@ fn is_elsewhere(key: &str, values: &[&Value], nodes: &[Value]) -> bool {
     }
     (key.contains('/') || key == SWITCHED_OFF)
         && nodes.iter().all(|node| label(node).is_null())
-        && !nodes.iter().flat_map(labels).any(|own| is_misspelled(key, own))
+        && !nodes.iter().flat_map(labels).any(|own| strsim::damerau_levenshtein(key, own) == 1)
 }
 
 fn labels(node: &Value) -> impl Iterator<Item = &str> {
     node["metadata"]["labels"].as_object().into_iter().flatten().map(|(key, _)| key.as_str())
-}
-
-/// Whether one word is the other with a letter more, less or changed, or with two letters swapped.
-fn is_misspelled(word: &str, meant: &str) -> bool {
-    let (word, meant): (Vec<char>, Vec<char>) = (word.chars().collect(), meant.chars().collect());
-    let same = |pair: &(&char, &char)| pair.0 == pair.1;
-    let start = word.iter().zip(&meant).take_while(same).count();
-    let (word, meant) = (&word[start..], &meant[start..]);
-    let end = word.iter().rev().zip(meant.iter().rev()).take_while(same).count();
-    match (&word[..word.len() - end], &meant[..meant.len() - end]) {
-        ([], []) => false,
-        ([], [_]) | ([_], [] | [_]) => true,
-        ([a, b], [c, d]) => a == d && b == c,
-        _ => false,
-    }
 }
 
 /// What keeps the pods of this spec from the nodes that it selects.

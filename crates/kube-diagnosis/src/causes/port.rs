@@ -149,13 +149,9 @@ const HEADLESS: &str = "Headless";
 /// look up EndpointSlices or SRV records use it, and not the port of the Service.
 fn by_endpoint(service: &Value, port: &Value, pods: &[&Value]) -> Option<u64> {
     let of = |pod: &&Value| {
-        let number = match &port["targetPort"] {
-            Value::String(wanted) => {
-                named(pod, |own| own.name == wanted && own.protocol == protocol(port))
-            }
-            number => number.as_u64(),
-        };
-        number.filter(|number| declared_ports(pod).iter().any(|own| own.number == *number))
+        let is_declared =
+            |number: &u64| declared_ports(pod).iter().any(|own| own.number == *number);
+        behind(port, pod).filter(is_declared)
     };
     let first = pods.first().and_then(of).filter(|_| is_headless(service))?;
     pods.iter().all(|pod| of(pod) == Some(first)).then_some(first)
@@ -237,16 +233,23 @@ fn one_of_each<'a>(view: &View<'_>, pods: &[&'a Value]) -> Vec<&'a Value> {
 /// The number of the port of a pod to which a port of a Service leads. Clients of a headless Service
 /// look up the address of the pod, and use the port of the Service.
 pub(super) fn target(view: &View<'_>, service: &Value, port: &Value, pod: &Value) -> Option<u16> {
-    let number = match &port["targetPort"] {
+    let number = match port {
         _ if is_headless(service) => port["port"].as_u64(),
         _ if selector(service).is_none() => endpoint::number(view, service, port, pod),
+        _ => behind(port, pod),
+    };
+    number.and_then(|number| u16::try_from(number).ok())
+}
+
+/// The number of the port of a pod that `targetPort` says.
+fn behind(port: &Value, pod: &Value) -> Option<u64> {
+    match &port["targetPort"] {
         Value::String(wanted) => {
             named(pod, |own| own.name == wanted && own.protocol == protocol(port))
         }
         Value::Null => port["port"].as_u64(),
         number => number.as_u64(),
-    };
-    number.and_then(|number| u16::try_from(number).ok())
+    }
 }
 
 /// The number of a port of a probe that is written as a number, or as the name that a container

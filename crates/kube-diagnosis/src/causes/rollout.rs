@@ -4,7 +4,7 @@ use super::Kind;
 use super::evaluate;
 use super::revision;
 use super::standby::stands_by;
-use super::workload::{is_behind, wanted};
+use super::workload::{is_behind, ordinal, wanted};
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{condition, controller, count, filled, is_deleting, name, namespace, text};
 use crate::pod::{is_live, is_ready, starting_since};
@@ -185,10 +185,7 @@ fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
     // what is below the partition keeps its revision
     let kept =
         count(&strategy["rollingUpdate"]["partition"]) + count(&set["spec"]["ordinals"]["start"]);
-    let is_kept = |pod: &Value| {
-        let ordinal = name(pod).rsplit_once('-').and_then(|(_, ordinal)| ordinal.parse().ok());
-        ordinal.is_some_and(|ordinal: i64| ordinal < kept)
-    };
+    let is_kept = |pod: &Value| ordinal(pod).is_some_and(|ordinal| ordinal < kept);
     let old = live.iter().filter(|pod| revision_of(pod) != update && !is_kept(pod)).count();
     if old == 0 || live.iter().any(|pod| revision_of(pod).is_empty()) {
         return None;

@@ -236,7 +236,7 @@ fn blocked(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
 }
 
 /// The number at the end of the name of a pod of a StatefulSet.
-fn ordinal(pod: &Value) -> Option<u64> {
+pub(super) fn ordinal(pod: &Value) -> Option<i64> {
     name(pod).rsplit_once('-')?.1.parse().ok()
 }
 
